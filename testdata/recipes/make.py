@@ -1,0 +1,61 @@
+"""Write the models under testdata/models, as ``scripts/make_testdata`` asks."""
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import bare_graph
+import bert_tiny
+import conv_bn
+import resource_mlp
+import tensorflow as tf
+import text_classifier
+
+MODELS = Path(__file__).resolve().parents[1] / "models"
+RECIPES = {
+    "text_classifier": text_classifier.make,
+    "bert_tiny": bert_tiny.make,
+    "resource_mlp": resource_mlp.make,
+    "conv_bn": conv_bn.make,
+    "bare_graph": bare_graph.make,
+}
+
+
+def make(name: str) -> Path:
+    """Write one model beside its place, then move it there whole."""
+    target = MODELS / name
+    with tempfile.TemporaryDirectory(prefix=".making-", dir=str(MODELS.parent)) as scratch:
+        made, replaced = Path(scratch, name), Path(scratch, "replaced")
+        made.mkdir()
+        with tf.Graph().as_default():
+            tf.set_random_seed(1)
+            RECIPES[name](made)
+        if target.exists():
+            target.rename(replaced)
+        made.rename(target)
+    return target
+
+
+def main() -> None:
+    """Make the models named on the command line, or all."""
+    parser = argparse.ArgumentParser(
+        prog="scripts/make_testdata", description="Write testdata/models with TensorFlow 1.15."
+    )
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"one of {', '.join(RECIPES)} (default: all)"
+    )
+    names = parser.parse_args().names
+    for name in names:
+        if name not in RECIPES:
+            parser.error(f"no recipe {name!r}; there are {', '.join(RECIPES)}")
+
+    tf.compat.v1.logging.set_verbosity(tf.compat.v1.logging.ERROR)
+    MODELS.mkdir(exist_ok=True)
+    for name in names or RECIPES:
+        folder = make(name)
+        sizes = [path.stat().st_size for path in folder.iterdir()]
+        print(f"{name}: {sum(sizes):,} bytes in {len(sizes)} files")
+
+
+if __name__ == "__main__":
+    main()
