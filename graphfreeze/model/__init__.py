@@ -1,0 +1,1 @@
+"""The nouns: what a saved TensorFlow 1 model consists of."""
