@@ -1,0 +1,170 @@
+"""Check that each known failure is told in one line, and told well."""
+
+import inspect
+import pickle
+from pathlib import Path
+
+import pytest
+
+from graphfreeze import errors
+from graphfreeze.errors import (
+    EmitError,
+    GraphfreezeError,
+    LoadError,
+    RewriteError,
+    SelectionError,
+    TrainError,
+)
+
+NAMES = ["encoder/layer_1/kernel", "encoder/layer_10/kernel", "decoder/bias"]
+
+CASES: dict[str, tuple[GraphfreezeError, str]] = {
+    "LoadError.no_such_file": (
+        LoadError.no_such_file("in/modle.meta", beside=["model.meta", "checkpoint"]),
+        "in/modle.meta: no such file or folder; did you mean model.meta?",
+    ),
+    "LoadError.unreadable": (LoadError.unreadable("m.pb", "denied"), "m.pb: cannot be read"),
+    "LoadError.not_a_graph": (
+        LoadError.not_a_graph(Path("in/m.pb"), "wire type 7\nat byte 3"),
+        "in/m.pb: not a graph (wire type 7 at byte 3); give",
+    ),
+    "LoadError.truncated": (LoadError.truncated("m.pb", size=4096), "runs past byte 4,096"),
+    "LoadError.no_checkpoint": (LoadError.no_checkpoint("in"), "in: no checkpoint here"),
+    "LoadError.no_meta": (LoadError.no_meta("in/m"), "no in/m.meta beside the checkpoint"),
+    "LoadError.no_shard": (
+        LoadError.no_shard("in/m", "m.data-00001-of-00002"),
+        "in/m: its data file m.data-00001-of-00002 is missing",
+    ),
+    "LoadError.no_such_key": (
+        LoadError.no_such_key("decoder/bais", NAMES, prefix="in/m"),
+        "in/m: the checkpoint holds no 'decoder/bais'; did you mean decoder/bias?",
+    ),
+    "LoadError.no_such_tags": (
+        LoadError.no_such_tags("in", ["train"], known=[["serve"], ["serve", "tpu"]]),
+        "in: tags 'train' pick no single graph; choose from: serve; serve,tpu",
+    ),
+    "LoadError.already_frozen": (LoadError.already_frozen("in"), "already a graphfreeze bundle"),
+    "SelectionError.nothing_matched": (
+        SelectionError.nothing_matched("encodr/layer_1", NAMES),
+        "pattern 'encodr/layer_1' matches no variable; did you mean encoder/layer_1, ",
+    ),
+    "SelectionError.bad_pattern": (
+        SelectionError.bad_pattern("a[", "'[' has no partner"),
+        "bad pattern 'a[': '[' has no partner",
+    ),
+    "SelectionError.several_matched": (
+        SelectionError.several_matched("**", [f"w{number}" for number in range(1008)]),
+        "'**' matches 1008 variables where one is needed: w0, w1, w2, w3, w4, w5, w6, w7 and 1,000",
+    ),
+    "SelectionError.bad_rows": (
+        SelectionError.bad_rows("1\n2", "no row", variable="emb"),
+        "bad rows '1\\n2' for 'emb': no row",
+    ),
+    "SelectionError.rows_out_of_range": (
+        SelectionError.rows_out_of_range("5:11", 10, variable="emb"),
+        "rows '5:11' lie outside 'emb', which has 10 rows; they run from 0 to 9",
+    ),
+    "SelectionError.no_row_selected": (
+        SelectionError.no_row_selected("5:5", 1000, variable="emb"),
+        "rows '5:5' select no row of 'emb', which has 1,000 rows",
+    ),
+    "SelectionError.no_rows_to_choose": (
+        SelectionError.no_rows_to_choose("step", []),
+        "variable 'step' has shape [], no table of rows",
+    ),
+    "SelectionError.frozen_and_trained": (
+        SelectionError.frozen_and_trained("emb", "rows 3:5"),
+        "rows 3:5 of 'emb' are both frozen and trained",
+    ),
+    "SelectionError.nothing_frozen": (SelectionError.nothing_frozen(), "nothing is left to freeze"),
+    "SelectionError.everything_frozen": (
+        SelectionError.everything_frozen(1200),
+        "all 1,200 variables are frozen",
+    ),
+    "SelectionError.unknown_tensor": (
+        SelectionError.unknown_tensor("encoder/ouptut:0", ["encoder/output:0"]),
+        "no tensor 'encoder/ouptut:0'; did you mean encoder/output:0?",
+    ),
+    "RewriteError.unmaskable_reader": (
+        RewriteError.unmaskable_reader("emb", "top/Sort", op="Sort"),
+        "node 'top/Sort' reads 'emb' with op Sort, which cannot be masked",
+    ),
+    "RewriteError.broken_promise": (
+        RewriteError.broken_promise("stop_gradient", "w/read kept its reader y"),
+        "pass 'stop_gradient' broke its promise: w/read kept its reader y",
+    ),
+    "RewriteError.no_such_node": (
+        RewriteError.no_such_node("zzz", NAMES),
+        "the graph has no node 'zzz' to edit; list names with 'graphfreeze show'",
+    ),
+    "TrainError.no_loss": (TrainError.no_loss(), "found no loss in the graph"),
+    "TrainError.doubtful_loss": (
+        TrainError.doubtful_loss(["a/loss:0", "b/loss:0"]),
+        "2 tensors could be the loss: a/loss:0, b/loss:0; choose --loss",
+    ),
+    "TrainError.unknown_loss": (
+        TrainError.unknown_loss("los:0", ["loss:0"]),
+        "no tensor 'los:0' to take as the loss; did you mean loss:0?",
+    ),
+    "TrainError.nothing_to_train": (
+        TrainError.nothing_to_train("loss:0"),
+        "loss 'loss:0' reaches no trainable variable",
+    ),
+    "TrainError.unknown_optimizer": (
+        TrainError.unknown_optimizer("zzz", ["Ftrl", "Adam"]),
+        "no optimizer 'zzz'; choose from Adam, Ftrl",
+    ),
+    "TrainError.missing_ops": (
+        TrainError.missing_ops(["Zeta", "Abacus", "Zeta"], version="1.15.0"),
+        "TensorFlow 1.15.0 lacks ops of this graph: Abacus, Zeta; use",
+    ),
+    "EmitError.out_exists": (EmitError.out_exists("out"), "out: already exists; write elsewhere"),
+    "EmitError.out_inside_input": (
+        EmitError.out_inside_input("in/out", "in"),
+        "in/out: lies inside the input in; write elsewhere",
+    ),
+    "EmitError.no_parent": (EmitError.no_parent("/no/where/out"), "the folder /no/where does not"),
+    "EmitError.no_checkpoint": (
+        EmitError.no_checkpoint("m.pb"),
+        "m.pb: no checkpoint to make a bundle from",
+    ),
+}
+
+
+@pytest.mark.parametrize(("error", "told"), CASES.values(), ids=CASES)
+def test_message_is_one_line(error: GraphfreezeError, told: str) -> None:
+    assert told in str(error)
+    assert len(str(error).splitlines()) == 1
+    assert len(str(error)) < 200
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_constructor_makes_its_own_class(name: str) -> None:
+    assert type(CASES[name][0]).__name__ == name.split(".")[0]
+
+
+def test_each_constructor_is_a_case() -> None:
+    branches: list[type[GraphfreezeError]] = [GraphfreezeError, *GraphfreezeError.__subclasses__()]
+    constructors = {
+        f"{branch.__name__}.{name}"
+        for branch in branches
+        for name, member in vars(branch).items()
+        if isinstance(member, classmethod)
+    }
+    assert constructors == set(CASES)
+
+
+def test_docstring_draws_the_tree() -> None:
+    tree = inspect.getdoc(errors) or ""
+    assert all(f"── {branch.__name__} " in tree for branch in GraphfreezeError.__subclasses__())
+
+
+@pytest.mark.parametrize("separator", ["\n", "\r\n", "\v", "\u2028"])
+def test_quoted_line_breaks_are_joined(separator: str) -> None:
+    assert str(LoadError(f"one{separator}two")) == "one two"
+
+
+def test_error_survives_pickling() -> None:
+    error = TrainError.no_loss()
+    copy = pickle.loads(pickle.dumps(error))
+    assert (type(copy), str(copy)) == (type(error), str(error))
