@@ -89,6 +89,26 @@ class LoadError(GraphfreezeError):
         return cls(f"{prefix}: the checkpoint holds no {key!r}{hint}")
 
     @classmethod
+    def bad_checkpoint(cls, prefix: PathLike, reason: str) -> LoadError:
+        """Pass on why TensorFlow cannot read a checkpoint."""
+        return cls(f"{prefix}: the checkpoint cannot be read ({reason.strip()[:300]})")
+
+    @classmethod
+    def other_shape(
+        cls,
+        key: str,
+        found: Sequence[int | None],
+        wanted: Sequence[int | None],
+        *,
+        prefix: PathLike,
+    ) -> LoadError:
+        """Name a variable whose shape differs between graph and checkpoint."""
+        return cls(
+            f"{prefix}: {key!r} has shape {_shape(found)} in the checkpoint and {_shape(wanted)} "
+            "in the graph; give the checkpoint that belongs to this graph"
+        )
+
+    @classmethod
     def no_such_tags(
         cls, path: PathLike, tags: Sequence[str], *, known: Iterable[Sequence[str]]
     ) -> LoadError:
@@ -154,6 +174,19 @@ class SelectionError(GraphfreezeError):
         )
 
     @classmethod
+    def rows_of_a_part(cls, variable: str, whole: str) -> SelectionError:
+        """Refuse rows of one part of a partitioned variable."""
+        return cls(
+            f"{variable!r} is one part of the partitioned variable {whole!r}, whose rows cannot be "
+            "chosen; freeze the parts whole"
+        )
+
+    @classmethod
+    def rows_not_trainable(cls, variable: str) -> SelectionError:
+        """Refuse rows of a variable that never learns."""
+        return cls(f"{variable!r} is not trainable, so no row of it learns; leave the option out")
+
+    @classmethod
     def frozen_and_trained(cls, variable: str, entries: str) -> SelectionError:
         """Name entries of a variable that one option freezes and another one trains."""
         return cls(
@@ -189,6 +222,22 @@ class RewriteError(GraphfreezeError):
         )
 
     @classmethod
+    def reader_in_loop(cls, variable: str, node: str) -> RewriteError:
+        """Name a lookup inside a while loop, where no mask can be put yet."""
+        return cls(
+            f"node {node!r} reads rows of {variable!r} inside a while loop, where rows cannot be "
+            f"masked; freeze {variable!r} whole or leave it trainable"
+        )
+
+    @classmethod
+    def unguarded_writer(cls, variable: str, node: str, *, op: str) -> RewriteError:
+        """Name a writer of a partly frozen variable that cannot be kept to some rows."""
+        return cls(
+            f"node {node!r} writes {variable!r} with op {op}, which cannot be kept to some rows; "
+            f"choose another optimizer, or freeze {variable!r} whole"
+        )
+
+    @classmethod
     def broken_promise(cls, rewrite: str, reason: str) -> RewriteError:
         """Name the pass whose result is not what it promised, and what is wrong."""
         return cls(f"pass {rewrite!r} broke its promise: {reason}; nothing was written, report it")
@@ -212,15 +261,49 @@ class TrainError(GraphfreezeError):
     """Say why no train_op can be built."""
 
     @classmethod
-    def no_loss(cls) -> TrainError:
-        """Refuse to train a graph in which no loss was found."""
-        return cls("found no loss in the graph; name its tensor with --loss, or use --no-train-op")
+    def no_loss(cls, candidates: Sequence[str] = ()) -> TrainError:
+        """Refuse to train a graph whose ``losses`` collection is empty, and list what may be it."""
+        offered = f"; it may be {_listed(candidates)}" if candidates else ""
+        return cls(
+            "the graph's collection 'losses' is empty; name the tensor with --loss, "
+            f"or use --no-train-op{offered}"
+        )
 
     @classmethod
     def doubtful_loss(cls, candidates: Sequence[str]) -> TrainError:
         """Name all tensors that could be the loss."""
         return cls(
-            f"{len(candidates)} tensors could be the loss: {_all(candidates)}; choose --loss"
+            f"{len(candidates)} tensors could be the loss: {_all(candidates)}; choose with --loss, "
+            "or sum them all with '--loss total'"
+        )
+
+    @classmethod
+    def loss_not_floating(cls, loss: str, *, dtype: str, op: str) -> TrainError:
+        """Name a loss tensor that can have no gradient, by its type."""
+        return cls(f"{loss!r} (op {op}, {dtype}) is no floating tensor; choose another --loss")
+
+    @classmethod
+    def unknown_argument(cls, optimizer: str, name: str, known: Sequence[str]) -> TrainError:
+        """Name an argument that an optimizer does not take."""
+        hint = _hint(name, known, f"choose from {_all(known)}")
+        return cls(f"optimizer {optimizer!r} takes no argument {name!r}{hint}")
+
+    @classmethod
+    def no_learning_rate(cls, optimizer: str) -> TrainError:
+        """Refuse an optimizer that has no learning rate of its own."""
+        return cls(f"optimizer {optimizer!r} needs a learning rate; give one with --learning-rate")
+
+    @classmethod
+    def old_runtime(cls, version: str, *, needed: str) -> TrainError:
+        """Name a TensorFlow that is too old."""
+        return cls(f"TensorFlow {version} is too old; install {needed} or later")
+
+    @classmethod
+    def import_refused(cls, reason: str, *, version: str) -> TrainError:
+        """Pass on why TensorFlow does not take the graph."""
+        return cls(
+            f"TensorFlow {version} refuses to import the graph: {reason.strip()[:400]}; "
+            "use --no-train-op to rewrite it all the same"
         )
 
     @classmethod
@@ -261,6 +344,18 @@ class EmitError(GraphfreezeError):
     def out_inside_input(cls, out: PathLike, source: PathLike) -> EmitError:
         """Name an output that would change the input."""
         return cls(f"{out}: lies inside the input {source}; write elsewhere")
+
+    @classmethod
+    def out_holds_input(cls, out: PathLike, source: PathLike) -> EmitError:
+        """Name an output that would replace the input, or a folder around it."""
+        return cls(
+            f"{out}: is or holds the input {source}, which is never changed; write elsewhere"
+        )
+
+    @classmethod
+    def other_kind(cls, out: PathLike) -> EmitError:
+        """Name an output that is a folder where a file is to stand, or the other way round."""
+        return cls(f"{out}: exists and is of another kind (folder or file); remove it yourself")
 
     @classmethod
     def no_parent(cls, out: PathLike) -> EmitError:

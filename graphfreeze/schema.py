@@ -34,7 +34,9 @@ def _without_runtime() -> Iterator[None]:
             return
         spec = find_spec("tensorflow")
         if spec is None:
-            raise ImportError("graphfreeze needs TensorFlow; install it with 'pip install tensorflow'")
+            raise ImportError(
+                "graphfreeze needs TensorFlow; install it with 'pip install tensorflow'"
+            )
         sys.modules["tensorflow"] = _stub(spec)
         try:
             yield

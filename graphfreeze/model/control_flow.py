@@ -1,0 +1,71 @@
+"""Control flow contexts in collections, kept in step with the nodes of the graph."""
+
+from collections.abc import Collection
+
+from graphfreeze.model.collected import Collections
+from graphfreeze.model.names import parse_ref
+from graphfreeze.schema import CollectionDef, CondContextDef, WhileContextDef
+
+_TYPES = {"while_context": WhileContextDef, "cond_context": CondContextDef}
+
+
+def keep_contexts(key: str, entry: CollectionDef, gone: Collection[str]) -> CollectionDef | None:
+    """Return a collection of contexts without nodes that are gone, None if it is another one.
+
+    A context whose own pivot is gone goes as a whole: it was a loop of gradients.
+    """
+    kind = _TYPES.get(key)
+    if kind is None:
+        return None
+    out = CollectionDef()
+    out.bytes_list.SetInParent()
+    for raw in entry.bytes_list.value:
+        context = kind.FromString(raw)
+        if parse_ref(str(context.pivot_name)).node in gone:
+            continue
+        is_changed = _prune(context, gone)
+        out.bytes_list.value.append(
+            context.SerializeToString(deterministic=True) if is_changed else raw
+        )
+    return out
+
+
+def _prune(context: WhileContextDef | CondContextDef, gone: Collection[str]) -> bool:
+    """Take the values that are gone out of a context, and out of those inside it."""
+    values = context.values_def
+    stay = [v for v in values.values if parse_ref(str(v)).node.removeprefix("^") not in gone]
+    lost = [k for k, v in values.external_values.items() if {_node(k), _node(v)} & set(gone)]
+    is_changed = len(stay) != len(values.values) or bool(lost)
+    if is_changed:
+        values.ClearField("values")
+        values.values.extend(stay)
+        for key in lost:
+            del values.external_values[key]
+    for nested in context.nested_contexts:
+        which = nested.WhichOneof("ctxt")
+        if which is not None:
+            is_changed |= _prune(getattr(nested, which), gone)
+    return is_changed
+
+
+def _node(name: str) -> str:
+    return parse_ref(str(name)).node
+
+
+def while_values(collections: Collections) -> set[str]:
+    """Return the names of the nodes that stand inside v1 while loops, as their contexts say."""
+    found: set[str] = set()
+    entry = collections.get("while_context")
+    for raw in entry.bytes_list.value if entry is not None else ():
+        _collect(WhileContextDef.FromString(raw), found)
+    return found
+
+
+def _collect(context: WhileContextDef | CondContextDef, found: set[str]) -> None:
+    outside = set(context.values_def.external_values.keys())
+    inside = (str(v) for v in context.values_def.values if str(v) not in outside)
+    found.update(_node(name.removeprefix("^")) for name in inside)
+    for nested in context.nested_contexts:
+        which = nested.WhichOneof("ctxt")
+        if which is not None:
+            _collect(getattr(nested, which), found)

@@ -1,0 +1,72 @@
+"""A model as it was loaded."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from graphfreeze.model.graph import Graph
+from graphfreeze.model.layout import Block
+from graphfreeze.model.saver import SaverOps, find_saver
+from graphfreeze.model.variables import Variable, find_variables
+from graphfreeze.model.wire import Codec
+from graphfreeze.schema import CollectionDef, GraphDef, MetaGraphDef, SaverDef
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a model was read: its file, what that is, and the prefix of its checkpoint if any.
+
+    ``given`` is the path that stood for them, perhaps a folder.
+    """
+
+    path: Path
+    format: str
+    checkpoint: Path | None
+    given: Path | None = None
+
+
+@dataclass(frozen=True)
+class Model:
+    """A graph with its collections and saver, and the file that holds them, byte for byte."""
+
+    source: Source
+    raw: bytes
+    codec: Codec
+    root: Block
+    header: MetaGraphDef
+    graph: Graph
+    collections: Mapping[str, CollectionDef]
+    saver: SaverDef | None
+
+    @cached_property
+    def variables(self) -> tuple[Variable, ...]:
+        """The variables in GraphDef order."""
+        return find_variables(self.graph, self.collections)
+
+    @cached_property
+    def saver_ops(self) -> SaverOps | None:
+        """The ops of the model's own saver."""
+        return find_saver(self.graph, self.saver)
+
+    @property
+    def meta_graph(self) -> Block | None:
+        """The MetaGraphDef in the file, None for a GraphDef."""
+        return self.root.find_block(MetaGraphDef)
+
+    @property
+    def graph_block(self) -> Block:
+        """The GraphDef in the file."""
+        block = self.root.find_block(GraphDef)
+        assert block is not None
+        return block
+
+    @property
+    def producer(self) -> int:
+        """The version of TensorFlow's graph format that wrote it, 0 if it does not say."""
+        return int(self.header.graph_def.versions.producer)
+
+    @property
+    def tensorflow_version(self) -> str:
+        """The TensorFlow that wrote it, '' if it does not say."""
+        return str(self.header.meta_info_def.tensorflow_version)

@@ -1,0 +1,241 @@
+"""Find what only served an old training: its writers, its gradients, its slots.
+
+Nothing here goes by names. A training writer changes a trainable variable with a value that
+depends on variables; whatever leads only to such writers, or needs one, was made for training.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from graphfreeze.model.attrs import parse_shape
+from graphfreeze.model.collected import Collections, node_refs, variable_entries
+from graphfreeze.model.graph import Graph
+from graphfreeze.model.names import TensorRef, parse_ref
+from graphfreeze.model.reads import RESTORERS, SAVERS, STATUS, handle_edges, handles, reads, writers
+from graphfreeze.model.saver import SaverOps
+from graphfreeze.model.variables import REF_OPS, RESOURCE_OPS, Variable
+from graphfreeze.schema import MetaGraphDef, types_pb2
+
+TRAIN_OP_KEYS = frozenset({"train_op", "saved_model_train_op"})
+_LISTS = ("global_step", "model_variables", "moving_average_variables")
+_SHAPES = frozenset({"Shape", "ShapeN", "Size", "Rank", "ZerosLike", "OnesLike"})
+_CONSTANT = frozenset({"Const", "NoOp"})
+_VARIABLES = REF_OPS | RESOURCE_OPS
+_FLOATS = frozenset({types_pb2.DT_FLOAT, types_pb2.DT_DOUBLE, types_pb2.DT_HALF})
+
+
+@dataclass
+class Training:
+    """The old training in a graph; ``kept`` are tensors that stay whatever leads to them."""
+
+    graph: Graph
+    collections: Collections
+    variables: tuple[Variable, ...]
+    saver: SaverOps | None
+    header: MetaGraphDef
+    kept: tuple[str, ...] = ()
+    protected: set[str] = field(default_factory=set)
+    found: dict[str, None] = field(default_factory=dict)
+
+    def find(self) -> "Training":
+        """Fill ``found`` with the nodes of the old training, slots included."""
+        self.protected = self.graph.ancestors(self._roots())
+        self._spread(n for n in self._writers() if n not in self.protected)
+        if not self.found:
+            return self
+        slots = self.slots()
+        own = [node for slot in slots for node in self._own_nodes(slot)]
+        self.found.update(dict.fromkeys(own))
+        leftovers = self._idle_shapes()
+        self.found.update(dict.fromkeys(leftovers))
+        for name in [*own, *leftovers]:
+            self._climb(name)
+        self.found.update(dict.fromkeys(self._circular()))
+        return self
+
+    def slots(self) -> list[Variable]:
+        """Return the variables that nothing but the old training uses."""
+        return [v for v in self.variables if self._is_slot(v)]
+
+    def _roots(self) -> Iterator[str]:
+        """Yield the nodes that the model is for."""
+        yield from (name.removeprefix("^").partition(":")[0] for name in self.kept)
+        for key, ref in node_refs(self.collections):
+            if key not in TRAIN_OP_KEYS:
+                yield ref.node
+        for signature in self.header.signature_def.values():
+            yield from (parse_ref(str(info.name)).node for info in signature.outputs.values())
+
+    def _writers(self) -> Iterator[str]:
+        for variable in self.variables:
+            for writer in writers(self.graph, variable) if variable.is_trainable else ():
+                initializer = variable.definition and variable.definition.initializer_name
+                if writer != initializer and not self.is_initial(writer, variable):
+                    yield writer
+
+    def is_initial(self, writer: str, variable: Variable) -> bool:
+        """Tell whether a writer's value depends on no variable: an initializer, a restore op."""
+        own = {handle.node for handle in handles(self.graph, variable)}
+        values = [ref.node for ref in self.graph.data_inputs(writer) if ref.node not in own]
+        return "Apply" not in self.graph.op(writer) and not self._variable_dependent & set(values)
+
+    def find_initializer(self, variable: Variable) -> str | None:
+        """Return the op that gives a variable a value of its own, not one from a checkpoint."""
+        for writer in writers(self.graph, variable):
+            above = {self.graph.op(name) for name in self.graph.ancestors([writer])}
+            is_assign = self.graph.op(writer).startswith("Assign")
+            if is_assign and not above & RESTORERS and self.is_initial(writer, variable):
+                return writer
+        return None
+
+    @cached_property
+    def _variable_dependent(self) -> set[str]:
+        return self._data_descendants(v.name for v in self.variables)
+
+    @cached_property
+    def _data_dependent(self) -> set[str]:
+        """The nodes that a batch of data can change."""
+        graph = self.graph
+        sources = (
+            name
+            for name, node in graph.nodes.items()
+            if node.op not in _CONSTANT | _VARIABLES and not graph.data_inputs(name)
+        )
+        return self._data_descendants(sources)
+
+    @cached_property
+    def _gradients(self) -> dict[int, set[str]]:
+        """What stems from each node that tf.gradients begins with, by that node's place."""
+        seeds = ((i, n) for i, n in enumerate(self.graph.nodes) if self._is_seed(n))
+        return {place: self._data_descendants([name]) for place, name in seeds}
+
+    @cached_property
+    def _measured(self) -> set[str]:
+        """The nodes whose shape a seed of gradients takes."""
+        graph = self.graph
+        sources = (graph.data_inputs(name)[0].node for name in graph.nodes if self._is_seed(name))
+        return {graph.data_inputs(name)[0].node for name in sources if graph.op(name) == "Shape"}
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {name: place for place, name in enumerate(self.graph.nodes)}
+
+    def _is_seed(self, name: str) -> bool:
+        """Tell whether a node is ``Fill(shape of the loss, 1.0)`` that no kept tensor needs."""
+        graph = self.graph
+        if graph.op(name) != "Fill" or name in self.protected:
+            return False
+        value = graph.nodes[graph.data_inputs(name)[1].node]
+        tensor = value.attr["value"].tensor
+        numbers = [*tensor.float_val, *tensor.double_val, *tensor.half_val]
+        is_scalar = parse_shape(tensor.tensor_shape) == ()
+        return value.op == "Const" and tensor.dtype in _FLOATS and is_scalar and _is_one(numbers)
+
+    def _data_descendants(self, names: Iterable[str]) -> set[str]:
+        found, todo = set[str](), list(names)
+        while todo:
+            name = todo.pop()
+            if name not in found:
+                found.add(name)
+                todo.extend(self.graph.consumers(name, data_only=True))
+        return found
+
+    def _spread(self, seeds: Iterable[str]) -> None:
+        """Take in what needs a training node, and what only training nodes need."""
+        todo = list(seeds)
+        while todo:
+            name = todo.pop()
+            if name in self.found:
+                continue
+            self.found[name] = None
+            todo.extend(self.graph.consumers(name))
+            todo.extend(ref.node for ref in self.graph.inputs(name) if self._only_served(ref.node))
+
+    def _climb(self, name: str) -> None:
+        """Take in what only this node needs."""
+        for ref in self.graph.inputs(name):
+            if ref.node not in self.found and self._only_served(ref.node):
+                self.found[ref.node] = None
+                self._climb(ref.node)
+
+    def _only_served(self, name: str) -> bool:
+        graph = self.graph
+        if name in self.protected or graph.op(name) in _VARIABLES or name not in graph:
+            return False
+        users = graph.consumers(name, data_only=True) or graph.consumers(name)
+        if not all(user in self.found for user in users):
+            return False
+        if self._is_loss(name):
+            self.protected |= graph.ancestors([name])
+            return False
+        return True
+
+    def _is_loss(self, name: str) -> bool:
+        """Tell whether a node is the end of a forward computation that gradients alone look at.
+
+        It was there before the gradients that look at it; what gradients make of it came later.
+        Gradients of a loss without a static shape begin with its Shape.
+        """
+        if name in self._measured:
+            return True
+        forward = name in self._variable_dependent and name in self._data_dependent
+        if not forward or self.graph.op(name) in _SHAPES:
+            return False
+        users = set(self.graph.consumers(name, data_only=True))
+        later = (found for at, found in self._gradients.items() if at > self._places[name])
+        return any(name not in found and users & found for found in later)
+
+    def _idle_shapes(self) -> list[str]:
+        """Return shapes and zeros that gradients made and did not use."""
+        graph, first = self.graph, min(self._gradients, default=len(self._places))
+        late = (n for n, place in self._places.items() if place > first and graph.op(n) in _SHAPES)
+        return [n for n in late if n not in self.protected and not self._is_used(n)]
+
+    def _circular(self) -> list[str]:
+        """Return what leads nowhere but round a loop: counters and stacks that gradients need."""
+        ends = (n for n in self.graph.nodes if n not in self.found and not self._is_used(n))
+        live = self.graph.ancestors(ends) | self.protected
+        return [n for n in self.graph.nodes if n not in live and n not in self.found]
+
+    def _is_used(self, name: str) -> bool:
+        return any(user not in self.found for user in self.graph.consumers(name))
+
+    def _is_slot(self, variable: Variable) -> bool:
+        is_trained = variable.is_trainable and variable.definition is not None
+        if is_trained or variable.name in self._listed:
+            return False
+        users = self._users(variable)
+        return any(u in self.found for u in users) and all(
+            u in self.found or self._is_own(u, variable) for u in users
+        )
+
+    @cached_property
+    def _listed(self) -> set[str]:
+        """The variables that a collection besides that of all variables speaks of."""
+        found = (d for key in _LISTS for d in variable_entries(self.collections, key))
+        return {parse_ref(str(definition.variable_name)).node for definition in found}
+
+    def _users(self, variable: Variable) -> list[str]:
+        edges = [edge.consumer for edge in handle_edges(self.graph, variable)]
+        names = [read.node for read in reads(self.graph, variable)]
+        return [*edges, *(user for name in names for user in self.graph.consumers(name))]
+
+    def _is_own(self, user: str, variable: Variable) -> bool:
+        """Tell whether a node only reads, initializes, restores or saves the variable."""
+        op = self.graph.op(user)
+        if op in SAVERS or TensorRef(user) in reads(self.graph, variable):
+            return True
+        if op in STATUS and all(name in self.found for name in self.graph.consumers(user)):
+            return True
+        written = user in writers(self.graph, variable)
+        return written and self.is_initial(user, variable)
+
+    def _own_nodes(self, slot: Variable) -> Iterator[str]:
+        users = (u for u in self._users(slot) if self.graph.op(u) not in SAVERS)
+        yield from (handle.node for handle in handles(self.graph, slot))
+        yield from users
+
+
+def _is_one(numbers: list[float]) -> bool:
+    return numbers in ([1.0], [0x3C00])

@@ -1,0 +1,76 @@
+"""A function that is handed a variable's handle: does it write there?"""
+
+import pytest
+from google.protobuf import text_format
+
+from graphfreeze.model.functions import writes_argument
+from graphfreeze.model.graph import Edge, Graph
+from graphfreeze.model.ops import OpRegistry
+from graphfreeze.schema import FunctionDef, NodeDef
+
+
+def function(name: str, *lines: str) -> FunctionDef:
+    """Return a function of ``(x, v)``; a line is ``name Op input...``, or ends in ``@function``."""
+    body = FunctionDef()
+    text_format.Parse(
+        f'signature {{ name: "{name}" input_arg {{ name: "x" type: DT_FLOAT }} '
+        'input_arg { name: "v" type: DT_RESOURCE } }',
+        body,
+    )
+    for line in lines:
+        text, _, called = line.partition("@")
+        name, op, *inputs = text.split()
+        node = body.node_def.add(name=name, op=op, input=inputs)
+        if called:
+            node.attr["f"].func.name = called
+    return body
+
+
+LIBRARY = [
+    function("reads", "r ReadVariableOp v", "i Identity r:value:0"),
+    function("looks_up", "r ResourceGather v x"),
+    function("ignores", "r Identity x", "n NoOp ^v"),
+    function("writes", "a AssignVariableOp v x"),
+    function("passes_on", "i Identity v", "a AssignVariableOp i:output:0 x"),
+    function("calls_reader", "c PartitionedCall x v @reads"),
+    function("calls_writer", "c PartitionedCall x v @writes"),
+    function("called_by_name", "c writes x v"),
+    function("elsewhere", "c PartitionedCall x v @gone"),
+    function("itself", "c PartitionedCall x v @itself"),
+    function("branches", "c If x x v @writes"),
+    function("unknown", "c Mystery v"),
+]
+CALLS = {
+    "ReadVariableOp": ("reads", False),
+    "ResourceGather": ("looks_up", False),
+    "nothing": ("ignores", False),
+    "AssignVariableOp": ("writes", True),
+    "Identity, then an Assign": ("passes_on", True),
+    "a call of a reader": ("calls_reader", False),
+    "a call of a writer": ("calls_writer", True),
+    "a writer as its op": ("called_by_name", True),
+    "a function that is not there": ("elsewhere", True),
+    "recursion": ("itself", False),
+    "If, whose condition comes first": ("branches", True),
+    "an unknown op": ("unknown", True),
+}
+
+
+@pytest.mark.parametrize(("name", "writes"), CALLS.values(), ids=CALLS)
+@pytest.mark.parametrize("way", ["PartitionedCall", "by name", "If", "If's other branch"])
+def test_writes_argument(name: str, writes: bool, way: str) -> None:
+    node = NodeDef(name="call", op="PartitionedCall", input=["x", "v"])
+    slot = 1
+    match way:
+        case "PartitionedCall":
+            node.attr["f"].func.name = name
+        case "by name":
+            node.op = name
+        case "If" | "If's other branch":
+            node.op, slot = "If", 2
+            node.input.insert(0, "condition")
+            order = (name, "reads") if way == "If" else ("reads", name)
+            for key, each in zip(("then_branch", "else_branch"), order, strict=True):
+                node.attr[key].func.name = each
+    graph = Graph([node], {str(f.signature.name): f for f in LIBRARY}, OpRegistry())
+    assert writes_argument(graph, Edge("call", slot)) == writes

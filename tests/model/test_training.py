@@ -1,0 +1,141 @@
+"""What is found to be old training; how it is taken away is told in tests/prepare."""
+
+import pytest
+
+from graphfreeze.model.training import Training
+from graphfreeze.read.sketch import parse_sketch
+
+FORWARD = """
+x = Placeholder() {shape: [?, 4]}
+zeros = Const() {shape: [4], value: 0.0}
+w = VariableV2() {shape: [4]}
+w/Assign = Assign(w, zeros)
+w/read = Identity(w)
+y = Mul(x, w/read)
+axes = Const() {value: [0, 1]}
+loss = Mean(y, axes)
+init = NoOp(^w/Assign)
+trainable_variables: w
+"""
+GRADIENT = """
+g/shape = Const() {dtype: int32, shape: [0], value: []}
+g/one = Const() {value: 1.0}
+g/seed = Fill(g/shape, g/one)
+g/y = Mul(g/seed, x)
+g/w = Sum(g/y, g/axis)
+g/axis = Const() {value: 0}
+"""
+SGD = """
+lr = Const() {value: 0.1}
+step = ApplyGradientDescent(w, lr, g/w)
+train = NoOp(^step)
+train_op: train
+"""
+G = "g/shape g/one g/seed g/y g/w g/axis"
+TRAINED = FORWARD + GRADIENT + SGD
+BY_SHAPE = TRAINED.replace(
+    "g/shape = Const() {dtype: int32, shape: [0], value: []}", "g/shape = Shape(loss)"
+)
+LOOP = """
+n/enter = Enter(n/zero) {frame_name: "f"}
+n/zero = Const() {value: 0}
+n/merge = Merge(n/enter, n/next)
+n/switch = Switch(n/merge, n/more)
+n/more = LoopCond(n/less)
+n/less = Less(n/merge, n/most)
+n/most = Const() {value: 3}
+n/add = Add(n/switch:1, n/by)
+n/by = Const() {value: 1}
+n/next = NextIteration(n/add)
+n/exit = Exit(n/switch)
+"""
+N = "enter zero merge switch more less most add by next exit"
+COUNTED = TRAINED.replace("g/axis = Const() {value: 0}", "g/axis = Identity(n/exit)") + LOOP
+
+FOUND = {
+    "nothing trains": (FORWARD, ""),
+    "gradients without a writer": (FORWARD + GRADIENT, ""),
+    "SGD": (TRAINED, f"{G} lr step train"),
+    "without the collection train_op": (TRAINED.replace("train_op: train\n", ""),
+                                        f"{G} lr step train"),
+    "a loss whose shape gradients take": (BY_SHAPE, f"{G} lr step train"),
+    "shapes and zeros that nobody used": (TRAINED + "g/idle = ZerosLike(y)\ng/size = Size(y)",
+                                          f"{G} lr step train g/idle g/size"),
+    "but not those of the model": (TRAINED.replace("axes =", "size = Shape(y)\naxes ="),
+                                   f"{G} lr step train"),
+    "a loop that only gradients needed": (
+        COUNTED, f"{G} lr step train " + " ".join(f"n/{each}" for each in N.split())),
+    "a loop that the model needs too": (COUNTED + "count = Square(n/exit)\nlosses: count",
+                                        f"{G} lr step train"),
+    "a schedule": (TRAINED.replace("lr = Const() {value: 0.1}", "lr = Mul(lr/base, lr/rate)\n"
+                                   "lr/base = Const()\nlr/rate = Const()"),
+                   f"{G} lr lr/base lr/rate step train"),
+    "a summary of the schedule stays": (TRAINED + 'tag = Const() {value: "t"}\n'
+                                        "s = ScalarSummary(tag, lr)\nsummaries: s",
+                                        f"{G} step train"),
+    "a summary of a gradient stays": (TRAINED + 'tag = Const() {value: "t"}\n'
+                                      "s = HistogramSummary(tag, g/y)\nsummaries: s",
+                                      "g/w g/axis lr step train"),
+    "the step's own counter": (TRAINED + "n = VariableV2() {dtype: int64, shape: []}\n"
+                               "n/by = Const() {dtype: int64, value: 1}\n"
+                               "n/add = AssignAdd(n, n/by, ^train)\nglobal_step: n",
+                               f"{G} lr step train n/add n/by"),
+    "an initializer is no training": (FORWARD + "again = Assign(w, zeros)", ""),
+    "nor is one that draws numbers": (FORWARD + "draw = RandomUniform(zeros)\n"
+                                      "again = Assign(w, draw)", ""),
+    "decay is": (FORWARD + "smaller = Mul(w/read, rate)\nrate = Const()\n"
+                 "decay = AssignSub(w, smaller)", "smaller rate decay"),
+    "a writer that update_ops run stays": (
+        FORWARD + "smaller = Mul(w/read, rate)\nrate = Const()\ndecay = AssignSub(w, smaller)\n"
+        "update_ops: decay", ""),
+}  # fmt: skip
+
+
+def find(text: str, *kept: str) -> Training:
+    model = parse_sketch(text)
+    return Training(
+        model.graph, model.collections, model.variables, model.saver_ops, model.header, kept
+    ).find()
+
+
+@pytest.mark.parametrize(("text", "found"), FOUND.values(), ids=FOUND)
+def test_found(text: str, found: str) -> None:
+    assert sorted(find(text).found) == sorted(found.split())
+
+
+KEPT = {
+    "a tensor of the gradients": ("g/y:0", "g/w g/axis lr step train"),
+    "the train_op": ("train", ""),
+    "the loss, which stays anyhow": ("loss:0", f"{G} lr step train"),
+}
+
+
+@pytest.mark.parametrize(("kept", "found"), KEPT.values(), ids=KEPT)
+def test_what_is_kept(kept: str, found: str) -> None:
+    assert sorted(find(TRAINED, kept).found) == sorted(found.split())
+
+
+# A variable s, how training uses it, and whether it is a slot.
+S = "s = VariableV2() {shape: [4]}\ns/Assign = Assign(s, zeros)\ns/read = Identity(s)\n"
+MOMENTUM = FORWARD + GRADIENT + "lr = Const() {value: 0.1}\n"
+STEP = "step = ApplyMomentum(w, s, lr, g/w, lr)\n"
+SLOTS = {
+    "of an optimizer": (S + STEP, True),
+    "in the collection of all variables": (S + STEP + "variables: w, s", True),
+    "initialized by hand too": (S + STEP + "more = Assign(s, zeros)", True),
+    "trainable": (S + STEP + "trainable_resource_variables: s", False),
+    "in moving_average_variables": (S + STEP + "moving_average_variables: s", False),
+    "read by the model": (S + STEP + "out = Square(s/read)", False),
+    "looked at by a summary": (S + STEP + 'tag = Const() {value: "t"}\n'
+                               "h = HistogramSummary(tag, s/read)", False),
+    "not used by training": (S + "step = ApplyGradientDescent(w, lr, g/w)", False),
+    "asked for its state by a report": (S + STEP + "is = IsVariableInitialized(s)\n"
+                                        "report = LogicalNot(is)", False),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "is_slot"), SLOTS.values(), ids=SLOTS)
+def test_slots(text: str, is_slot: bool) -> None:
+    training = find(MOMENTUM + text)
+    assert "step" in training.found
+    assert ("s" in training.found) == is_slot
