@@ -1,0 +1,121 @@
+"""Find the graph file and the checkpoint that a path stands for.
+
+============================  =====================================  ==========================
+path                          graph file                             checkpoint
+============================  =====================================  ==========================
+``x.meta``                    that file                              ``x``, if it is there
+``model.ckpt-7`` (a prefix)   ``model.ckpt-7.meta``                  that prefix
+folder with ``checkpoint``    of the latest checkpoint (a bundle)    the latest
+folder with saved_model.pb    saved_model.pb, saved_model.pbtxt      ``variables/variables``
+any other file                that file                              the only one beside it
+============================  =====================================  ==========================
+"""
+
+import glob
+import re
+from dataclasses import replace
+from pathlib import Path
+
+from google.protobuf import text_encoding
+
+from graphfreeze.errors import LoadError
+from graphfreeze.model.model import Model
+from graphfreeze.read.document import read_document
+from graphfreeze.read.kind import TABLE_END
+
+_STATE = re.compile(r'^\s*model_checkpoint_path\s*:\s*("(?:[^"\\]|\\.)*")', re.MULTILINE)
+
+
+def load(path: str | Path, *, checkpoint: str | Path | None = None) -> Model:
+    """Read a saved model.
+
+    ``path`` is a .meta, the prefix of a checkpoint with its .meta beside it, a folder with a
+    ``checkpoint`` file (a bundle is one) or a SavedModel, or a GraphDef, binary or text.
+    ``checkpoint`` is the prefix of the values to use instead of those found beside the graph.
+    Raises LoadError. TensorFlow is not started.
+    """
+    place = Path(path)
+    try:
+        found, beside = _locate(place)
+    except OSError as error:
+        raise LoadError.unreadable(place, error.strerror or str(error)) from error
+    prefix = beside if checkpoint is None else Path(checkpoint)
+    if checkpoint is not None and not has_checkpoint(Path(checkpoint)):
+        raise LoadError.no_checkpoint(checkpoint)
+    model = read_document(found, prefix)
+    return replace(model, source=replace(model.source, given=place))
+
+
+def _locate(place: Path) -> tuple[Path, Path | None]:
+    if place.is_dir():
+        return _locate_in(place)
+    # A V1 checkpoint in one file has the name of its prefix.
+    if place.is_file() and not (_is_table(place) and Path(f"{place}.meta").is_file()):
+        return place, _checkpoint_beside(place)
+    return _locate_prefix(place)
+
+
+def _locate_prefix(place: Path) -> tuple[Path, Path | None]:
+    meta = Path(f"{place}.meta")
+    if meta.is_file():
+        return meta, place if has_checkpoint(place) else None
+    if has_checkpoint(place):
+        raise LoadError.no_meta(place)
+    parent = place.parent
+    names = sorted(each.name for each in parent.iterdir()) if parent.is_dir() else []
+    raise LoadError.no_such_file(place, beside=names)
+
+
+def _locate_in(folder: Path) -> tuple[Path, Path | None]:
+    for name in ("saved_model.pb", "saved_model.pbtxt"):
+        if (folder / name).is_file():
+            prefix = folder / "variables" / "variables"
+            return folder / name, prefix if has_checkpoint(prefix) else None
+    state = folder / "checkpoint"
+    if not state.is_file():
+        raise LoadError.no_checkpoint_state(folder)
+    latest = latest_checkpoint(state)
+    if latest is None:
+        raise LoadError.bad_checkpoint_state(state)
+    return _locate_prefix(latest)
+
+
+def latest_checkpoint(state: Path) -> Path | None:
+    """Return the prefix that a ``checkpoint`` file names; one that was moved is found beside it."""
+    match = _STATE.search(state.read_text(errors="replace"))
+    if match is None:
+        return None
+    named = Path(text_encoding.CUnescape(match.group(1)[1:-1]).decode(errors="replace"))
+    candidates = (state.parent / named, state.parent / named.name)
+    present = (c for c in candidates if has_checkpoint(c) or Path(f"{c}.meta").is_file())
+    return next(present, candidates[0])
+
+
+def has_checkpoint(prefix: Path) -> bool:
+    """Tell whether there is a checkpoint with that prefix, of format V2 or V1."""
+    if Path(f"{prefix}.index").is_file():
+        return True
+    shards = sorted(prefix.parent.glob(f"{glob.escape(prefix.name)}-?????-of-?????"))
+    tables = [prefix, *shards] if prefix.suffix != ".meta" else []
+    return any(each.is_file() and _is_table(each) for each in tables)
+
+
+def _is_table(path: Path) -> bool:
+    """Tell by its last bytes whether a file is a V1 checkpoint, a table of keys and values."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - 8))
+        return file.read() == TABLE_END
+
+
+def _checkpoint_beside(file: Path) -> Path | None:
+    """Return the checkpoint that belongs to a graph file, None if there is none or doubt."""
+    if file.name in ("saved_model.pb", "saved_model.pbtxt"):
+        own = [file.parent / "variables" / "variables"]
+    else:
+        own = [file.with_suffix("")] if file.suffix == ".meta" else _prefixes(file.parent)
+    present = [prefix for prefix in own if has_checkpoint(prefix)]
+    return present[0] if len(present) == 1 else None
+
+
+def _prefixes(folder: Path) -> list[Path]:
+    return [each.with_suffix("") for each in sorted(folder.glob("*.index"))]
