@@ -1,0 +1,50 @@
+"""Build a few new nodes in one scope, on one device."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy.typing as npt
+
+from graphfreeze.model.attrs import const_node, tensor_proto
+from graphfreeze.model.names import TensorRef
+from graphfreeze.rewrite.edits import AddNode
+from graphfreeze.schema import AttrValue
+
+MARK = "graphfreeze"
+
+
+@dataclass
+class Builder:
+    """Collects new nodes named ``<where>/graphfreeze/<role>``.
+
+    ``where`` is the node whose work they do; ``controls`` are waited for by all but constants.
+    """
+
+    where: str
+    device: str = ""
+    controls: Sequence[TensorRef] = ()
+    edits: list[AddNode] = field(default_factory=list)
+
+    def name(self, role: str) -> str:
+        """Return the name of a node by its role."""
+        return f"{self.where}/{MARK}/{role}"
+
+    def add(
+        self, role: str, op: str, inputs: Sequence[TensorRef], attrs: dict[str, int | bool]
+    ) -> TensorRef:
+        """Add a node; an attribute that is an int is a type, see ``types_pb2.DataType``."""
+        made = {key: _attr(value) for key, value in attrs.items()}
+        name = self.name(role)
+        self.edits.append(AddNode(name, op, (*inputs, *self.controls), made, self.device))
+        return TensorRef(name)
+
+    def const(self, role: str, values: npt.ArrayLike, dtype: int) -> TensorRef:
+        """Add a constant."""
+        name = self.name(role)
+        node = const_node(name, tensor_proto(values, dtype))
+        self.edits.append(AddNode(name, "Const", (), dict(node.attr), self.device))
+        return TensorRef(name)
+
+
+def _attr(value: int | bool) -> AttrValue:
+    return AttrValue(b=value) if isinstance(value, bool) else AttrValue(type=value)

@@ -1,0 +1,146 @@
+"""A model seen through the edits made so far."""
+
+from collections.abc import Iterable
+from functools import cached_property
+
+from graphfreeze.errors import RewriteError
+from graphfreeze.model import reads
+from graphfreeze.model.attrs import colocations
+from graphfreeze.model.graph import Edge, Graph
+from graphfreeze.model.model import Model
+from graphfreeze.model.names import TensorRef, control
+from graphfreeze.model.saver import SaverOps, find_saver
+from graphfreeze.model.variables import Variable, find_variables
+from graphfreeze.rewrite.edits import (
+    AddFunction,
+    AddNode,
+    DropKey,
+    Edit,
+    RemoveNode,
+    ReplaceNode,
+    Reroute,
+    SetCollection,
+    SetSaver,
+    SetValue,
+    ValueEdit,
+)
+from graphfreeze.schema import CollectionDef, FunctionDef, NodeDef, SaverDef
+
+
+class Draft:
+    """An index of the base model that edits change; the base stays as it is."""
+
+    def __init__(self, base: Model) -> None:
+        """Begin without an edit."""
+        self.base = base
+        self.graph: Graph = base.graph.copy()
+        self.collections: dict[str, CollectionDef] = dict(base.collections)
+        self.saver: SaverDef | None = base.saver
+        self.added_functions: list[FunctionDef] = []
+        self.value_edits: list[ValueEdit] = []
+        self.touched: dict[str, None] = {}
+
+    def apply(self, edit: Edit) -> None:
+        """Make one edit."""
+        match edit:
+            case AddNode():
+                self._add(edit)
+            case Reroute(edge, to):
+                self._require(edge.consumer)
+                self._reroute(edge, to)
+            case ReplaceNode(node):
+                self._require(str(node.name))
+                self._put(node)
+            case RemoveNode(name):
+                self._remove(name)
+            case AddFunction(function):
+                self.added_functions.append(function)
+                self.graph.functions[str(function.signature.name)] = function
+            case SetCollection(key, value):
+                self._set_collection(key, value)
+            case SetSaver(saver):
+                self.saver = saver
+            case SetValue() | DropKey():
+                self.value_edits.append(edit)
+        self.__dict__.pop("variables", None)
+
+    @cached_property
+    def variables(self) -> tuple[Variable, ...]:
+        """The variables as the graph and the collections now describe them."""
+        return find_variables(self.graph, self.collections)
+
+    @property
+    def saver_ops(self) -> SaverOps | None:
+        """The ops of the saver as it now stands."""
+        return find_saver(self.graph, self.saver)
+
+    def reads(self, variables: Iterable[Variable]) -> list[TensorRef]:
+        """Return the tensors that yield the values of variables."""
+        return [read for variable in variables for read in reads.reads(self.graph, variable)]
+
+    def forward_edges(self, read: TensorRef) -> list[Edge]:
+        """Return the consumers of a read that can carry a gradient to a loss."""
+        return reads.forward_edges(self.graph, read)
+
+    def added_nodes(self) -> list[str]:
+        """Return the nodes that the base does not have."""
+        return [name for name in self.touched if name not in self.base.graph]
+
+    def removed_nodes(self) -> list[str]:
+        """Return the nodes of the base that are gone."""
+        return [name for name in self.base.graph.nodes if name not in self.graph]
+
+    def changed_nodes(self) -> list[str]:
+        """Return the nodes of the base that are there, and different."""
+        base = self.base.graph
+        return [n for n in self.touched if n in base and base.nodes[n] != self.graph.nodes[n]]
+
+    def _add(self, edit: AddNode) -> None:
+        if edit.name in self.graph:
+            raise RewriteError.name_taken(edit.name)
+        inputs = [str(ref) for ref in edit.inputs]
+        node = NodeDef(name=edit.name, op=edit.op, device=edit.device, input=inputs)
+        for key, value in edit.attrs.items():
+            node.attr[key].CopyFrom(value)
+        self._put(node)
+
+    def _reroute(self, edge: Edge, to: TensorRef) -> None:
+        inputs = [str(ref) for ref in self.graph.inputs(edge.consumer)]
+        inputs[edge.slot] = str(to)
+        self._put_inputs(edge.consumer, inputs)
+
+    def _remove(self, name: str) -> None:
+        self._require(name)
+        for consumer in self.graph.consumers(name):
+            refs = self.graph.inputs(consumer)
+            if control(name) in refs:
+                self._put_inputs(consumer, [str(ref) for ref in refs if ref != control(name)])
+        self.graph.drop(name)
+        self.touched.pop(name, None)
+
+    def _put_inputs(self, name: str, inputs: list[str]) -> None:
+        node = NodeDef()
+        node.CopyFrom(self.graph.nodes[name])
+        node.ClearField("input")
+        node.input.extend(inputs)
+        self._put(node)
+
+    def _put(self, node: NodeDef) -> None:
+        self.graph.put(node)
+        self.touched[str(node.name)] = None
+
+    def _require(self, name: str) -> None:
+        if name not in self.graph:
+            raise RewriteError.no_such_node(name, self.graph.nodes)
+
+    def _set_collection(self, key: str, value: CollectionDef | None) -> None:
+        if value is None:
+            self.collections.pop(key, None)
+        else:
+            self.collections[key] = value
+
+    def loose_colocations(self) -> list[str]:
+        """Return the nodes that are colocated with a node which is gone."""
+        gone = set(self.removed_nodes())
+        nodes = self.graph.nodes.items()
+        return [name for name, node in nodes if gone.intersection(colocations(node))]

@@ -1,0 +1,34 @@
+"""A draft as one message, for what takes messages and not bytes."""
+
+from graphfreeze.rewrite.draft import Draft
+from graphfreeze.schema import MetaGraphDef
+
+
+def meta_graph(draft: Draft) -> MetaGraphDef:
+    """Return the whole of a draft as a MetaGraphDef."""
+    out = MetaGraphDef()
+    out.CopyFrom(draft.base.header)
+    out.graph_def.node.extend(draft.graph.nodes.values())
+    for leaf in draft.base.root.leaves("gradient"):
+        out.graph_def.library.gradient.add().MergeFrom(leaf.message)
+    out.graph_def.library.function.extend(draft.graph.functions.values())
+    for key, value in draft.collections.items():
+        out.collection_def[key].CopyFrom(value)
+    if draft.saver is not None:
+        out.saver_def.CopyFrom(draft.saver)
+    return out
+
+
+def importable(message: MetaGraphDef) -> MetaGraphDef:
+    """Mend, in place, what keeps today's TensorFlow from importing an old graph.
+
+    A version string that is no version (``0.12.head``) goes, and hints of shapes that today's
+    shape functions contradict. The draft and what is written keep them.
+    """
+    version = str(message.meta_info_def.tensorflow_version)
+    if not version.replace(".", "").isdigit():
+        message.meta_info_def.tensorflow_version = ""
+    for node in message.graph_def.node:
+        if node.op.startswith("FusedBatchNormGrad"):
+            node.attr.pop("_output_shapes", None)
+    return message
