@@ -1,0 +1,78 @@
+"""Take an old gradient and optimizer subgraph away."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from graphfreeze.model.attrs import colocations
+from graphfreeze.model.collected import is_empty, keep_entries
+from graphfreeze.model.control_flow import keep_contexts
+from graphfreeze.model.model import Model
+from graphfreeze.model.training import Training
+from graphfreeze.rewrite.draft import Draft
+from graphfreeze.rewrite.edits import Edit, RemoveNode, ReplaceNode, SetCollection
+from graphfreeze.rewrite.saver_edits import drop_from_savers
+from graphfreeze.schema import NodeDef
+
+
+@dataclass(frozen=True)
+class DropTraining:
+    """Drop what only served the old training.
+
+    ===========================================  =============================================
+    training writers, gradients, schedules        removed
+    slots, with initializer, read, saver entry    removed; their checkpoint keys are dropped
+    collections, control flow contexts            lose the entries that named removed nodes
+    losses, summaries, UPDATE_OPS, signatures     stay, with all that leads to them
+    ===========================================  =============================================
+
+    ``keep`` are tensors that stay besides, such as the loss that is to be trained.
+    """
+
+    keep: tuple[str, ...] = ()
+    name = "drop_training"
+
+    def plan(self, draft: Draft) -> Iterator[Edit]:
+        """Yield the edits."""
+        gone = self._find(draft)
+        if not gone:
+            return
+        yield from drop_from_savers(draft.graph, gone)
+        yield from _collection_edits(draft, gone)
+        yield from (RemoveNode(name) for name in gone)
+        yield from _colocation_edits(draft, gone)
+
+    def verify(self, base: Model, draft: Draft) -> str | None:
+        """Look for a training writer that is left."""
+        left = self._find(draft)
+        return f"{next(iter(left))} still serves a training" if left else None
+
+    def _find(self, draft: Draft) -> dict[str, None]:
+        training = Training(
+            draft.graph,
+            draft.collections,
+            draft.variables,
+            draft.saver_ops,
+            draft.base.header,
+            self.keep,
+        )
+        return training.find().found
+
+
+def _collection_edits(draft: Draft, gone: dict[str, None]) -> Iterator[Edit]:
+    for key, entry in draft.collections.items():
+        kept = keep_contexts(key, entry, gone) or keep_entries(entry, lambda n: n not in gone)
+        if kept != entry:
+            yield SetCollection(key, None if is_empty(kept) else kept)
+
+
+def _colocation_edits(draft: Draft, gone: dict[str, None]) -> Iterator[ReplaceNode]:
+    """Free the nodes that stay from those that they were colocated with."""
+    for name, node in draft.graph.nodes.items():
+        if name not in gone and gone.keys() & set(colocations(node)):
+            twin = NodeDef()
+            twin.CopyFrom(draft.graph.nodes[name])
+            entries = [e for e in twin.attr["_class"].list.s if e.decode()[5:] not in gone]
+            twin.attr.pop("_class")
+            if entries:
+                twin.attr["_class"].list.s.extend(entries)
+            yield ReplaceNode(twin)
