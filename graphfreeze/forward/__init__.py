@@ -1,0 +1,1 @@
+"""Rewrite the forward graph so that gradients end where the selection says."""
