@@ -1,0 +1,1 @@
+"""Make the promise: nothing the train_op runs writes a frozen value."""
