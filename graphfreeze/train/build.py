@@ -1,0 +1,120 @@
+"""Build gradients and optimizer ops in TensorFlow, on an import of the draft."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, Protocol
+
+from graphfreeze.errors import TrainError
+from graphfreeze.model.names import TensorRef
+from graphfreeze.model.reads import writers
+from graphfreeze.model.updates import kept_updates
+from graphfreeze.model.variables import TRAINABLE
+from graphfreeze.rewrite.draft import Draft
+from graphfreeze.rewrite.message import importable, meta_graph
+from graphfreeze.runtime import building, missing_ops
+from graphfreeze.schema import GraphDef
+from graphfreeze.selection.resolve import Selection
+from graphfreeze.train.optimizers import make_optimizer
+from graphfreeze.train.request import TrainRequest
+
+SCOPE = "graphfreeze"
+CONTEXTS = ("while_context", "cond_context")
+
+
+class TFVariable(Protocol):
+    """What is needed of TensorFlow's variables."""
+
+    @property
+    def op(self) -> Any:
+        """The operation of the variable; its name is the variable's."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A TensorFlow graph at one moment: its message and its variables and contexts, serialized."""
+
+    graph: GraphDef
+    variables: dict[str, bytes]
+    contexts: dict[str, list[bytes]]
+
+
+@dataclass(frozen=True)
+class Built:
+    """The graph before and after, and what came of the build."""
+
+    before: Snapshot
+    after: Snapshot
+    train_op: str
+    unreached: tuple[str, ...]
+    global_step: str
+    version: str
+
+
+def build_train_op(
+    draft: Draft, selection: Selection, losses: Sequence[TensorRef], request: TrainRequest
+) -> Built:
+    """Import the draft, build the train_op, and return both graphs; raises TrainError."""
+    is_resource = any(v.kind == "resource" for v in selection.trained)
+    with building(resource_variables=is_resource) as tf:
+        _import(tf, draft)
+        before = _snapshot(tf)
+        with tf.name_scope(f"{SCOPE}/"):
+            step = tf.train.get_or_create_global_step()
+            optimizer = request.optimizer
+            if isinstance(optimizer, str):
+                rate, more = request.learning_rate, request.arguments
+                optimizer = make_optimizer(tf, optimizer, rate, more, step)
+            pairs = _gradients(tf, selection, losses)
+            reached = [(gradient, v) for gradient, v in pairs if gradient is not None]
+            if not reached:
+                raise TrainError.nothing_to_train(", ".join(r.tensor_name for r in losses))
+            with tf.control_dependencies(_updates(tf, draft, selection)):
+                applied = optimizer.apply_gradients(reached, global_step=step)
+            train_op = tf.group(applied, name="train_op")
+        unreached = tuple(v.op.name for gradient, v in pairs if gradient is None)
+        step_name = step.op.name
+        return Built(before, _snapshot(tf), train_op.name, unreached, step_name, tf.__version__)
+
+
+def _import(tf: ModuleType, draft: Draft) -> None:
+    """Import the draft into the default graph; raises TrainError with TensorFlow's reason."""
+    functions = draft.graph.functions
+    lacking = missing_ops(str(n.op) for n in draft.graph.nodes.values() if n.op not in functions)
+    if lacking:
+        raise TrainError.missing_ops(lacking, version=tf.__version__)
+    try:
+        tf.train.import_meta_graph(importable(meta_graph(draft)))
+    except (ValueError, TypeError, KeyError, tf.errors.OpError) as error:
+        raise TrainError.import_refused(str(error), version=tf.__version__) from error
+
+
+def _gradients(
+    tf: ModuleType, selection: Selection, losses: Sequence[TensorRef]
+) -> Sequence[tuple[object, TFVariable]]:
+    """Return gradient and variable for each variable that is left; a gradient may be None."""
+    graph = tf.get_default_graph()
+    trained = {v.name for v in selection.trained}
+    found = (v for key in TRAINABLE for v in graph.get_collection(key))
+    left = {v.op.name: v for v in found if v.op.name in trained}
+    ys = [graph.get_tensor_by_name(ref.tensor_name) for ref in losses]
+    gradients = tf.gradients(ys, list(left.values()))
+    return list(zip(gradients, left.values(), strict=True))
+
+
+def _updates(tf: ModuleType, draft: Draft, selection: Selection) -> list[object]:
+    """Return the UPDATE_OPS that write no frozen variable."""
+    graph = tf.get_default_graph()
+    frozen = [name for v in selection.frozen for name in writers(draft.graph, v)]
+    kept = kept_updates(draft.graph, draft.collections, frozen)
+    return [graph.as_graph_element(name) for name in kept]
+
+
+def _snapshot(tf: ModuleType) -> Snapshot:
+    graph = tf.get_default_graph()
+    variables = {v.op.name: v.to_proto().SerializeToString() for v in tf.global_variables()}
+    contexts = {
+        key: [c.to_proto().SerializeToString(deterministic=True) for c in graph.get_collection(key)]
+        for key in CONTEXTS
+    }
+    return Snapshot(graph.as_graph_def(), variables, contexts)

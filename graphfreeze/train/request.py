@@ -1,0 +1,92 @@
+"""Which loss is to be trained, and with which optimizer."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from graphfreeze.errors import TrainError
+from graphfreeze.model.attrs import dtype_name
+from graphfreeze.model.collected import Collections, node_entries
+from graphfreeze.model.graph import Graph
+from graphfreeze.model.names import TensorRef, parse_ref
+from graphfreeze.schema import types_pb2
+from graphfreeze.train.optimizers import OptimizerSpec
+
+TOTAL = "total"
+_FLOATS = frozenset(
+    {types_pb2.DT_HALF, types_pb2.DT_BFLOAT16, types_pb2.DT_FLOAT, types_pb2.DT_DOUBLE}
+)
+_REDUCTIONS = frozenset({"Mean", "Sum", "Add", "AddV2", "AddN", "Mul", "RealDiv", "Select"})
+
+
+@dataclass(frozen=True)
+class TrainRequest:
+    """What the train_op is to do.
+
+    ``loss`` are names of tensors that are summed, ``total`` for all losses and regularization
+    losses of the graph; without any, the ``losses`` collection has to leave no doubt.
+    ``optimizer`` is a name of ``graphfreeze.train.optimizers``, or any object that has
+    ``apply_gradients(grads_and_vars, global_step)``. ``arguments`` go to a named optimizer.
+    """
+
+    loss: tuple[str, ...] = ()
+    optimizer: str | OptimizerSpec = "sgd"
+    learning_rate: float | None = None
+    arguments: Mapping[str, float | bool] = field(default_factory=dict)
+
+
+def find_losses(graph: Graph, collections: Collections, names: Sequence[str]) -> list[TensorRef]:
+    """Return the tensors to be minimized; raises TrainError."""
+    chosen = list(dict.fromkeys(names))
+    if not chosen:
+        return [parse_ref(_only_loss(graph, collections))]
+    found = (ref for name in chosen for ref in _named(graph, collections, name))
+    return list(dict.fromkeys(found))
+
+
+def _named(graph: Graph, collections: Collections, name: str) -> Iterator[TensorRef]:
+    if name == TOTAL:
+        every = _listed(collections, "losses") + _listed(collections, "regularization_losses")
+        if not every:
+            raise TrainError.no_loss(list(_candidates(graph)))
+        yield from map(parse_ref, dict.fromkeys(every))
+        return
+    try:
+        ref = parse_ref(name)
+    except ValueError:
+        raise TrainError.unknown_loss(name, graph.nodes) from None
+    node = graph.nodes.get(ref.node)
+    types = None if node is None else graph.ops.find_output_types(node, graph.functions)
+    if types is None or ref.port is None or ref.port >= len(types):
+        raise TrainError.unknown_loss(name, graph.nodes)
+    if types[ref.port] not in _FLOATS:
+        raise TrainError.loss_not_floating(
+            name, dtype=dtype_name(types[ref.port]), op=graph.op(ref.node)
+        )
+    yield ref
+
+
+def _listed(collections: Collections, key: str) -> list[str]:
+    return node_entries(collections, key)
+
+
+def _only_loss(graph: Graph, collections: Collections) -> str:
+    """Return the loss that the collections leave no doubt about."""
+    losses = _listed(collections, "losses")
+    if not losses:
+        raise TrainError.no_loss(list(_candidates(graph)))
+    above = graph.ancestors(parse_ref(name).node for name in losses)
+    others = _listed(collections, "regularization_losses")
+    apart = [name for name in others if parse_ref(name).node not in above]
+    if len(losses) > 1 or apart:
+        raise TrainError.doubtful_loss([*losses, *apart])
+    return losses[0]
+
+
+def _candidates(graph: Graph) -> Iterator[str]:
+    """Yield floating tensors that look like a loss: named so, or the end of a reduction."""
+    for name, node in graph.nodes.items():
+        types = graph.ops.find_output_types(node, graph.functions) or ()
+        is_end = node.op in _REDUCTIONS and not graph.consumers(name, data_only=True)
+        is_named = name.rpartition("/")[2] in ("loss", "total_loss", "cost")
+        if types and types[0] in _FLOATS and (is_end or is_named):
+            yield f"{name}:0"

@@ -1,0 +1,141 @@
+"""The difference that a built train_op makes to a draft, as edits."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from graphfreeze.model.model import Model
+from graphfreeze.model.names import TensorRef, parse_ref
+from graphfreeze.model.op_registry import known_to_tf1, strip_for_tf1
+from graphfreeze.model.training import TRAIN_OP_KEYS
+from graphfreeze.rewrite.draft import Draft
+from graphfreeze.rewrite.edits import (
+    AddFunction,
+    AddNode,
+    Edit,
+    FromInitializer,
+    ReplaceNode,
+    SetCollection,
+    SetValue,
+)
+from graphfreeze.schema import CollectionDef, NodeDef, VariableDef
+from graphfreeze.selection.resolve import Selection
+from graphfreeze.train.build import Built, build_train_op
+from graphfreeze.train.request import TrainRequest, find_losses
+
+OLD_KEY = "graphfreeze_old_train_op"
+
+
+@dataclass
+class TrainOp:
+    """Add a train_op: gradients of a loss by the variables that are left, and their updates.
+
+    Only what TensorFlow added is taken over, without attributes that TensorFlow 1.15 does not
+    know. ``built`` says afterwards what came of it, ``losses`` what is minimized.
+    """
+
+    selection: Selection
+    request: TrainRequest
+    name: str = "train_op"
+    built: Built | None = None
+    losses: list[TensorRef] = field(default_factory=list)
+
+    def plan(self, draft: Draft) -> Iterator[Edit]:
+        """Yield the edits; raises TrainError. Starts TensorFlow."""
+        self.losses = find_losses(draft.graph, draft.collections, self.request.loss)
+        self.built = build_train_op(draft, self.selection, self.losses, self.request)
+        yield from _node_edits(self.built)
+        yield from _function_edits(self.built)
+        yield from _variable_edits(self.built, draft)
+        yield from _context_edits(self.built, draft)
+        yield from _train_op_edits(self.built, draft)
+
+    def verify(self, base: Model, draft: Draft) -> str | None:
+        """Look for a new node that differs from what TensorFlow 1.15 knows."""
+        for name in draft.added_nodes():
+            node = draft.graph.nodes[name]
+            if known_to_tf1(str(node.op)) and strip_for_tf1(node) != node:
+                return f"{name} has an attribute that TensorFlow 1.15 does not know"
+        return None
+
+    @property
+    def newer_ops(self) -> list[str]:
+        """The ops of new nodes that TensorFlow 1.15 does not have."""
+        added = _added(self.built) if self.built is not None else []
+        return sorted({str(node.op) for node in added if not known_to_tf1(str(node.op))})
+
+
+def _added(built: Built) -> list[NodeDef]:
+    old = {node.name for node in built.before.graph.node}
+    return [node for node in built.after.graph.node if node.name not in old]
+
+
+def _node_edits(built: Built) -> Iterator[Edit]:
+    for node in map(strip_for_tf1, _added(built)):
+        inputs = tuple(parse_ref(str(text)) for text in node.input)
+        yield AddNode(str(node.name), str(node.op), inputs, dict(node.attr), str(node.device))
+    before = {node.name: node for node in built.before.graph.node}
+    for node in built.after.graph.node:
+        if node.name in before and node != before[node.name]:
+            yield ReplaceNode(strip_for_tf1(node))
+
+
+def _function_edits(built: Built) -> Iterator[AddFunction]:
+    old = {function.signature.name for function in built.before.graph.library.function}
+    for function in built.after.graph.library.function:
+        if function.signature.name not in old:
+            cleaned = [strip_for_tf1(node) for node in function.node_def]
+            del function.node_def[:]
+            function.node_def.extend(cleaned)
+            yield AddFunction(function)
+
+
+def _variable_edits(built: Built, draft: Draft) -> Iterator[Edit]:
+    """List new variables where a saver and an initializer look for them, and give them values."""
+    new = {n: raw for n, raw in built.after.variables.items() if n not in built.before.variables}
+    yield _appended(draft, "variables", list(new.values()))
+    if built.global_step in new:
+        yield _appended(draft, "global_step", [new[built.global_step]])
+    for raw in new.values():
+        definition = VariableDef.FromString(raw)
+        key = parse_ref(str(definition.variable_name)).node
+        info = definition.save_slice_info_def
+        yield SetValue(str(info.full_name) or key, FromInitializer(key))
+
+
+def _appended(draft: Draft, key: str, raws: list[bytes]) -> SetCollection:
+    out = CollectionDef()
+    if key in draft.collections:
+        out.CopyFrom(draft.collections[key])
+    out.bytes_list.value.extend(raws)
+    return SetCollection(key, out)
+
+
+def _context_edits(built: Built, draft: Draft) -> Iterator[SetCollection]:
+    """Take over new control flow contexts, and those that gradients changed."""
+    for key, after in built.after.contexts.items():
+        before = built.before.contexts[key]
+        if after == before:
+            continue
+        own = list(draft.collections[key].bytes_list.value) if key in draft.collections else []
+        same = len(own) == len(before)
+        entries = [
+            own[i] if same and i < len(before) and raw == before[i] else raw
+            for i, raw in enumerate(after)
+        ]
+        yield SetCollection(key, CollectionDef(bytes_list=CollectionDef.BytesList(value=entries)))
+
+
+def _train_op_edits(built: Built, draft: Draft) -> Iterator[SetCollection]:
+    """Let the collection hold exactly this op; what it held moves to another key."""
+    old = [
+        str(value)
+        for key in sorted(TRAIN_OP_KEYS & draft.collections.keys())
+        for value in draft.collections[key].node_list.value
+    ]
+    if old:
+        yield SetCollection(OLD_KEY, _node_list(old))
+    yield SetCollection("train_op", _node_list([built.train_op]))
+
+
+def _node_list(values: list[str]) -> CollectionDef:
+    return CollectionDef(node_list=CollectionDef.NodeList(value=values))
