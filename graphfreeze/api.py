@@ -1,0 +1,101 @@
+"""The public API: the stages in their order, without any logic of its own."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from graphfreeze.emit.bundle import MARK, write_draft, write_model
+from graphfreeze.errors import LoadError
+from graphfreeze.forward.mask_rows import MaskRows
+from graphfreeze.forward.stop_gradient import StopGradient
+from graphfreeze.guard.filter_updates import FilterUpdates
+from graphfreeze.guard.prune_collections import PruneCollections
+from graphfreeze.guard.rebuild_saver import RebuildSaver
+from graphfreeze.model.model import Model
+from graphfreeze.model.records import FreezeRecord, ModelRecord
+from graphfreeze.prepare.drop_training import DropTraining
+from graphfreeze.prepare.recover_collections import RecoverCollections
+from graphfreeze.read import load
+from graphfreeze.report.records import freeze_record, model_record
+from graphfreeze.rewrite.draft import Draft
+from graphfreeze.rewrite.run import Pass, run
+from graphfreeze.selection.plan import FreezePlan
+from graphfreeze.selection.resolve import Selection, resolve
+from graphfreeze.train.optimizers import OptimizerSpec
+from graphfreeze.train.request import TrainRequest
+from graphfreeze.train.train_op import TrainOp
+
+__all__ = ["FrozenModel", "add_train_op", "freeze", "load", "report", "save", "show"]
+
+
+@dataclass
+class FrozenModel:
+    """A model whose selection is frozen: the draft, what was chosen, and the train_op if any."""
+
+    draft: Draft
+    selection: Selection
+    train: TrainOp | None = None
+
+
+def show(model: Model) -> ModelRecord:
+    """Tell what a model holds."""
+    return model_record(model)
+
+
+def freeze(model: Model, plan: FreezePlan, *, keep: Sequence[str] = ()) -> FrozenModel:
+    """Freeze the chosen parts of a model: stop their gradients, take them off what learns.
+
+    An old training subgraph goes; ``keep`` names tensors that stay even if nothing else needs
+    them, such as a loss that no collection lists. TensorFlow is not started. Raises
+    SelectionError, RewriteError, and LoadError for a model that was frozen before.
+    """
+    if MARK in model.collections:
+        raise LoadError.already_frozen(model.source.path)
+    draft = Draft(model)
+    run(draft, [RecoverCollections(), DropTraining(tuple(keep))])
+    selection = resolve(plan, draft.variables, draft.graph)
+    run(draft, [StopGradient(selection), MaskRows(selection), *_guard(selection)])
+    return FrozenModel(draft, selection)
+
+
+def add_train_op(
+    frozen: FrozenModel,
+    *,
+    loss: Sequence[str] = (),
+    optimizer: str | OptimizerSpec = "sgd",
+    learning_rate: float | None = None,
+    arguments: Mapping[str, float | bool] | None = None,
+) -> FrozenModel:
+    """Add a train_op over the variables that are left, and return the same object.
+
+    ``loss`` names tensors to sum, or ``total``; without any, the graph's ``losses`` collection has
+    to leave no doubt. ``optimizer`` is a name (see ``graphfreeze.train.optimizers``) or an object
+    of ``tf.compat.v1.train``. Starts TensorFlow. Raises TrainError, RewriteError.
+    """
+    request = TrainRequest(tuple(loss), optimizer, learning_rate, dict(arguments or {}))
+    frozen.train = TrainOp(frozen.selection, request)
+    run(frozen.draft, [frozen.train, *_guard(frozen.selection)])
+    return frozen
+
+
+def _guard(selection: Selection) -> list[Pass]:
+    return [FilterUpdates(selection), RebuildSaver(), PruneCollections(selection)]
+
+
+def report(frozen: FrozenModel) -> FreezeRecord:
+    """Tell what a freeze did."""
+    number = version("graphfreeze")
+    return freeze_record(frozen.draft, frozen.selection, frozen.train, version=number)
+
+
+def save(model: Model | FrozenModel, out: str | Path, *, force: bool = False) -> None:
+    """Write a model, whole or not at all.
+
+    ``out`` with suffix ``.pb``, ``.pbtxt`` or ``.meta`` is one graph file; a frozen model goes to
+    a bundle, a folder, otherwise. ``force`` replaces what is there. Raises EmitError, LoadError.
+    """
+    if isinstance(model, Model):
+        write_model(model, Path(out), force=force)
+    else:
+        write_draft(model.draft, report(model), Path(out), force=force)

@@ -1,0 +1,1 @@
+"""Write what was made: whole, or not at all."""

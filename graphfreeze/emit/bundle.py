@@ -1,0 +1,62 @@
+"""A bundle, a graph file, or a loaded model, written to its place."""
+
+import hashlib
+from pathlib import Path
+
+import msgspec
+
+from graphfreeze.emit.checkpoint import NAME, write_checkpoint
+from graphfreeze.emit.graph_file import file_bytes, model_bytes
+from graphfreeze.emit.place import FILE_SUFFIXES, check_place, is_file, whole_or_nothing
+from graphfreeze.model.model import Model
+from graphfreeze.model.records import FreezeRecord
+from graphfreeze.rewrite.draft import Draft
+from graphfreeze.rewrite.edits import SetCollection
+from graphfreeze.schema import CollectionDef
+
+MARK = "graphfreeze"
+RECORD = "graphfreeze.json"
+
+
+def write_model(model: Model, out: Path, *, force: bool = False) -> None:
+    """Write a loaded model: the same bytes, or another encoding if the suffix asks for one."""
+    check_place(out, model.source, force=force)
+    is_same = out.suffix == model.source.path.suffix or out.suffix not in FILE_SUFFIXES
+    data = model_bytes(model) if is_same else file_bytes(Draft(model), out.suffix)
+    with whole_or_nothing(out) as place:
+        place.write_bytes(data)
+
+
+def write_draft(draft: Draft, record: FreezeRecord, out: Path, *, force: bool = False) -> None:
+    """Write a graph file, or a bundle if ``out`` has none of the suffixes of graph files.
+
+    Nothing is left at ``out`` when it fails, and what was there stays. Raises EmitError, LoadError.
+    """
+    check_place(out, draft.base.source, force=force)
+    with whole_or_nothing(out) as place:
+        if is_file(out):
+            place.write_bytes(_graph_bytes(draft, record, out.suffix))
+        else:
+            _write_bundle(draft, record, place)
+
+
+def _write_bundle(draft: Draft, record: FreezeRecord, place: Path) -> None:
+    place.mkdir()
+    told = msgspec.json.format(msgspec.json.encode(record), indent=1)
+    (place / RECORD).write_bytes(told)
+    write_checkpoint(draft, place)
+    digest = hashlib.sha256(told).hexdigest()
+    draft.apply(_mark({"record": RECORD, "sha256": digest, "graphfreeze": record.graphfreeze}))
+    (place / f"{NAME}.meta").write_bytes(file_bytes(draft, ".meta"))
+
+
+def _graph_bytes(draft: Draft, record: FreezeRecord, suffix: str) -> bytes:
+    if suffix == ".meta":
+        draft.apply(_mark(msgspec.to_builtins(record)))
+    return file_bytes(draft, suffix)
+
+
+def _mark(entry: dict[str, object]) -> SetCollection:
+    """Return the collection that tells that a graph was frozen; ASCII survives TensorFlow."""
+    raw = msgspec.json.encode(entry).decode().encode("ascii", "backslashreplace")
+    return SetCollection(MARK, CollectionDef(bytes_list=CollectionDef.BytesList(value=[raw])))

@@ -1,0 +1,85 @@
+"""The bytes of a graph file: what no edit touched is what it was."""
+
+from google.protobuf.message import Message
+
+from graphfreeze.model.layout import Block, Changes, Key, write_block
+from graphfreeze.model.model import Model
+from graphfreeze.model.wire import BinaryCodec, Codec
+from graphfreeze.model.wire_text import TextCodec
+from graphfreeze.rewrite.draft import Draft
+from graphfreeze.rewrite.message import meta_graph
+from graphfreeze.schema import FunctionDefLibrary, GraphDef, MetaGraphDef
+
+
+def file_bytes(draft: Draft, suffix: str) -> bytes:
+    """Return a draft as a file: ``.pb`` and ``.pbtxt`` hold the GraphDef, ``.meta`` all of it.
+
+    What was read in the same encoding is kept byte for byte; text from binary, or a MetaGraphDef
+    from a GraphDef, is written anew around the pieces that stay.
+    """
+    wanted: Codec = TextCodec() if suffix == ".pbtxt" else BinaryCodec()
+    base = draft.base
+    block = base.meta_graph if suffix == ".meta" else base.graph_block
+    if isinstance(base.codec, TextCodec) != isinstance(wanted, TextCodec):
+        message = meta_graph(draft)
+        return wanted.dump(message if suffix == ".meta" else message.graph_def)
+    if block is None:
+        return _around_graph(draft, wanted)
+    return write_block(wanted, block, changes(draft, block))
+
+
+def model_bytes(model: Model) -> bytes:
+    """Return the file that a model was read from."""
+    return write_block(model.codec, model.root, Changes())
+
+
+def _around_graph(draft: Draft, codec: Codec) -> bytes:
+    """Return a MetaGraphDef around the raw pieces of a GraphDef."""
+    block = draft.base.graph_block
+    body = write_block(codec, block, changes(draft, block))
+    rest = MetaGraphDef()
+    rest.CopyFrom(meta_graph(draft))
+    rest.ClearField("graph_def")
+    rest.meta_info_def.SetInParent()
+    return codec.wrap("graph_def", body, MetaGraphDef).raw + codec.dump(rest)
+
+
+def changes(draft: Draft, block: Block) -> Changes:
+    """Return what a draft changes in a GraphDef or MetaGraphDef."""
+    base, nodes = draft.base, draft.graph.nodes
+    replaced: dict[Key, Message | None] = {("node", name): None for name in draft.removed_nodes()}
+    replaced.update({("node", name): nodes[name] for name in draft.changed_nodes()})
+    added: dict[str, list[Message]] = {"node": [nodes[name] for name in draft.added_nodes()]}
+    if draft.added_functions:
+        _add_functions(draft, block, added)
+    if block.owner is MetaGraphDef:
+        _add_collections(draft, replaced, added)
+        if draft.saver is not None and draft.saver != base.saver:
+            key = ("saver_def", "")
+            if base.saver is None:
+                added["saver_def"] = [draft.saver]
+            else:
+                replaced[key] = draft.saver
+    return Changes(replaced, {name: messages for name, messages in added.items() if messages})
+
+
+def _add_functions(draft: Draft, block: Block, added: dict[str, list[Message]]) -> None:
+    if block.find_block(FunctionDefLibrary) is not None:
+        added["function"] = list(draft.added_functions)
+    elif block.find_block(GraphDef) is not None:
+        added["library"] = [FunctionDefLibrary(function=draft.added_functions)]
+
+
+def _add_collections(
+    draft: Draft, replaced: dict[Key, Message | None], added: dict[str, list[Message]]
+) -> None:
+    old, entry = draft.base.collections, MetaGraphDef.CollectionDefEntry
+    for key in sorted(old.keys() - draft.collections.keys()):
+        replaced["collection_def", key] = None
+    new = []
+    for key, value in sorted(draft.collections.items()):
+        if key not in old:
+            new.append(entry(key=key, value=value))
+        elif old[key] != value:
+            replaced["collection_def", key] = entry(key=key, value=value)
+    added["collection_def"] = new

@@ -1,0 +1,1 @@
+"""Tell what a model holds, and what a freeze did."""

@@ -1,0 +1,109 @@
+"""Records of a model and of a freeze."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Collection
+
+from graphfreeze.model.collected import node_entries
+from graphfreeze.model.model import Model
+from graphfreeze.model.records import FreezeRecord, ModelRecord, VariableRecord
+from graphfreeze.model.training import TRAIN_OP_KEYS, Training
+from graphfreeze.model.variables import Variable
+from graphfreeze.rewrite.draft import Draft
+from graphfreeze.rewrite.edits import DropKey, SetValue
+from graphfreeze.selection.resolve import TRAINABLE, Choice, Selection
+from graphfreeze.train.request import TrainRequest
+from graphfreeze.train.train_op import TrainOp
+
+SLOT, NOT_REACHED, NOT_TRAINABLE = "slot", "not reached", "not trainable"
+
+
+def model_record(model: Model) -> ModelRecord:
+    """Return what a model holds; the slots of an old training are told apart."""
+    training = Training(
+        model.graph, model.collections, model.variables, model.saver_ops, model.header
+    )
+    slots = {variable.name for variable in training.find().slots()}
+    keys = sorted(TRAIN_OP_KEYS)
+    return ModelRecord(
+        path=str(model.source.path),
+        format=model.source.format,
+        nodes=len(model.graph.nodes),
+        producer=model.producer,
+        tensorflow=model.tensorflow_version,
+        checkpoint=None if model.source.checkpoint is None else str(model.source.checkpoint),
+        losses=node_entries(model.collections, "losses"),
+        train_ops=[name for key in keys for name in node_entries(model.collections, key)],
+        variables=[_variable(v, _state(v, slots)) for v in model.variables],
+    )
+
+
+def _state(variable: Variable, slots: Collection[str]) -> str:
+    if variable.name in slots:
+        return SLOT
+    return TRAINABLE if variable.is_trainable else NOT_TRAINABLE
+
+
+def _variable(
+    variable: Variable, state: str, rule: str = "", rows: list[list[int]] | None = None
+) -> VariableRecord:
+    shape = None if variable.shape is None else list(variable.shape)
+    is_partly = rows is not None and bool(shape)
+    return VariableRecord(
+        name=variable.name,
+        kind=variable.kind,
+        dtype=variable.type_name,
+        shape=shape,
+        parameters=variable.parameters,
+        state=state,
+        rule=rule,
+        rows=shape[0] if is_partly and shape else None,
+        frozen_rows=None if rows is None else sum(stop - start for start, stop in rows),
+        frozen_ranges=rows,
+    )
+
+
+def freeze_record(
+    draft: Draft, selection: Selection, train: TrainOp | None, *, version: str
+) -> FreezeRecord:
+    """Return what became of a model, variable by variable, and what it took."""
+    unreached = train.built.unreached if train is not None and train.built is not None else ()
+    added = [str(draft.graph.nodes[name].op) for name in draft.added_nodes()]
+    base, request = draft.base, train.request if train is not None else None
+    return FreezeRecord(
+        graphfreeze=version,
+        source=str(base.source.path),
+        source_sha256=hashlib.sha256(base.raw).hexdigest(),
+        format=base.source.format,
+        nodes=len(draft.graph.nodes),
+        producer=base.producer,
+        variables=[_chosen(choice, unreached) for choice in selection.choices],
+        stopped_tensors=[ref.tensor_name for ref in selection.tensors],
+        nodes_added=len(added),
+        nodes_changed=len(draft.changed_nodes()),
+        nodes_removed=len(draft.removed_nodes()),
+        operations_added=dict(sorted(Counter(added).items())),
+        keys_added=[e.key for e in draft.value_edits if isinstance(e, SetValue)],
+        keys_dropped=[e.key for e in draft.value_edits if isinstance(e, DropKey)],
+        train_op=train.built.train_op if train is not None and train.built is not None else None,
+        losses=[ref.tensor_name for ref in train.losses] if train is not None else [],
+        optimizer=_optimizer_name(request),
+        learning_rate=request.learning_rate if request is not None else None,
+        global_step=train.built.global_step if train is not None and train.built else None,
+        newer_ops=train.newer_ops if train is not None else [],
+    )
+
+
+def _chosen(choice: Choice, unreached: Collection[str]) -> VariableRecord:
+    state = choice.state
+    if choice.variable.name in unreached:
+        state = NOT_REACHED
+    ranges = None if choice.rows is None else choice.rows.intervals.tolist()
+    return _variable(choice.variable, state, choice.rule, ranges)
+
+
+def _optimizer_name(request: TrainRequest | None) -> str | None:
+    if request is None:
+        return None
+    chosen = request.optimizer
+    return chosen if isinstance(chosen, str) else type(chosen).__name__
