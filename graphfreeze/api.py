@@ -6,7 +6,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from graphfreeze.emit.bundle import MARK, write_draft, write_model
-from graphfreeze.errors import LoadError
+from graphfreeze.emit.place import is_file
+from graphfreeze.errors import LoadError, TrainError
 from graphfreeze.forward.mask_rows import MaskRows
 from graphfreeze.forward.stop_gradient import StopGradient
 from graphfreeze.guard.filter_updates import FilterUpdates
@@ -53,9 +54,9 @@ def freeze(model: Model, plan: FreezePlan, *, keep: Sequence[str] = ()) -> Froze
     if MARK in model.collections:
         raise LoadError.already_frozen(model.source.path)
     draft = Draft(model)
-    run(draft, [RecoverCollections(), DropTraining(tuple(keep))])
+    run(draft, [DropTraining(tuple(keep))])
     selection = resolve(plan, draft.variables, draft.graph)
-    run(draft, [StopGradient(selection), MaskRows(selection), *_guard(selection)])
+    run(draft, [StopGradient(selection), MaskRows(selection), PruneCollections(selection)])
     return FrozenModel(draft, selection)
 
 
@@ -73,14 +74,23 @@ def add_train_op(
     to leave no doubt. ``optimizer`` is a name (see ``graphfreeze.train.optimizers``) or an object
     of ``tf.compat.v1.train``. Starts TensorFlow. Raises TrainError, RewriteError.
     """
+    if frozen.train is not None:
+        raise TrainError.second_train_op(frozen.train.built_name)
     request = TrainRequest(tuple(loss), optimizer, learning_rate, dict(arguments or {}))
-    frozen.train = TrainOp(frozen.selection, request)
-    run(frozen.draft, [frozen.train, *_guard(frozen.selection)])
+    train = TrainOp(frozen.selection, request)
+    guard = FilterUpdates(frozen.selection)
+    prune = PruneCollections(frozen.selection)
+    run(frozen.draft, [RecoverCollections(), train, guard, RebuildSaver(), prune])
+    frozen.train = train
     return frozen
 
 
-def _guard(selection: Selection) -> list[Pass]:
-    return [FilterUpdates(selection), RebuildSaver(), PruneCollections(selection)]
+def _completion(frozen: FrozenModel, out: Path) -> list[Pass]:
+    """Return what a place needs besides: a MetaGraph its collections, a bundle a saver too."""
+    if out.suffix in (".pb", ".pbtxt"):
+        return []
+    described: list[Pass] = [RecoverCollections(), PruneCollections(frozen.selection)]
+    return described if is_file(out) else [*described, RebuildSaver()]
 
 
 def report(frozen: FrozenModel) -> FreezeRecord:
@@ -97,5 +107,6 @@ def save(model: Model | FrozenModel, out: str | Path, *, force: bool = False) ->
     """
     if isinstance(model, Model):
         write_model(model, Path(out), force=force)
-    else:
-        write_draft(model.draft, report(model), Path(out), force=force)
+        return
+    run(model.draft, _completion(model, Path(out)))
+    write_draft(model.draft, report(model), Path(out), force=force)

@@ -278,6 +278,11 @@ class TrainError(GraphfreezeError):
         )
 
     @classmethod
+    def second_train_op(cls, name: str | None) -> TrainError:
+        """Refuse a model that was given a train_op before."""
+        return cls(f"the model has the train_op {name!r} already; freeze the original once more")
+
+    @classmethod
     def loss_not_floating(cls, loss: str, *, dtype: str, op: str) -> TrainError:
         """Name a loss tensor that can have no gradient, by its type."""
         return cls(f"{loss!r} (op {op}, {dtype}) is no floating tensor; choose another --loss")

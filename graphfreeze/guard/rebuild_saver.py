@@ -72,10 +72,10 @@ def _init_edits(draft: Draft) -> Iterator[ReplaceNode]:
     new = {_initializer(v) for v in draft.variables if v.name not in old} - {""}
     for name, node in draft.graph.nodes.items():
         waited = {ref.node for ref in draft.graph.inputs(name) if ref.is_control}
-        if new and kept and node.op == "NoOp" and kept <= waited:
+        if new - waited and kept and node.op == "NoOp" and kept <= waited:
             twin = NodeDef()
             twin.CopyFrom(node)
-            twin.input.extend(str(control(each)) for each in sorted(new))
+            twin.input.extend(str(control(each)) for each in sorted(new - waited))
             yield ReplaceNode(twin)
 
 

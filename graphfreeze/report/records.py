@@ -85,7 +85,7 @@ def freeze_record(
         operations_added=dict(sorted(Counter(added).items())),
         keys_added=[e.key for e in draft.value_edits if isinstance(e, SetValue)],
         keys_dropped=[e.key for e in draft.value_edits if isinstance(e, DropKey)],
-        train_op=train.built.train_op if train is not None and train.built is not None else None,
+        train_op=train.built_name if train is not None else None,
         losses=[ref.tensor_name for ref in train.losses] if train is not None else [],
         optimizer=_optimizer_name(request),
         learning_rate=request.learning_rate if request is not None else None,

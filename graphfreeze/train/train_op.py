@@ -58,6 +58,11 @@ class TrainOp:
         return None
 
     @property
+    def built_name(self) -> str | None:
+        """The name of the train_op, None before it is built."""
+        return None if self.built is None else self.built.train_op
+
+    @property
     def newer_ops(self) -> list[str]:
         """The ops of new nodes that TensorFlow 1.15 does not have."""
         added = _added(self.built) if self.built is not None else []
