@@ -235,7 +235,9 @@ def format_tensor(tensor: TensorProto) -> dict[str, str]:
     described = {"dtype": dtype} if dtype not in ("int32", "float32", "string", "bool") else {}
     if shape is None or (len(values) != count and len(values) != 1) or count > _MOST_ELEMENTS:
         splat = values[0] if len(values) == 1 else _LEFT_OUT
-        return {"dtype": dtype, "shape": _format_shape(shape), "value": splat}
+        if splat == _LEFT_OUT:
+            described = {"dtype": dtype}
+        return described | {"shape": _format_shape(shape), "value": splat}
     if len(values) == 1 and count > 1:
         return described | {"shape": _format_shape(shape), "value": values[0]}
     if not count:

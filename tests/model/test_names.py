@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphfreeze.model.names import BadNameError, TensorRef, control, parse_ref, scope_of
+from graphfreeze.model.names import BadNameError, TensorRef, control, find_ref, parse_ref, scope_of
 
 REFS = {
     "first output": ("a/b", TensorRef("a/b", 0), "a/b"),
@@ -16,7 +16,7 @@ REFS = {
 
 @pytest.mark.parametrize(("text", "ref", "written"), REFS.values(), ids=REFS)
 def test_ref_is_parsed_and_written(text: str, ref: TensorRef, written: str) -> None:
-    assert parse_ref(text) == ref
+    assert parse_ref(text) == find_ref(text) == ref
     assert str(ref) == written
     assert parse_ref(written) == ref
     assert ref.is_control == text.startswith("^")
@@ -29,6 +29,7 @@ BAD = {"no number": "a:b", "no port": "a:", "too many": "a:b:c:0", "a letter's d
 def test_bad_name(text: str) -> None:
     with pytest.raises(BadNameError, match="write node or node:port"):
         parse_ref(text)
+    assert find_ref(text) is None
 
 
 def test_tensor_name_has_a_port() -> None:

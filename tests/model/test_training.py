@@ -65,6 +65,8 @@ FOUND = {
                                    f"{G} lr step train"),
     "a loop that only gradients needed": (
         COUNTED, f"{G} lr step train " + " ".join(f"n/{each}" for each in N.split())),
+    "the end of a loop variable that the model needs": (
+        COUNTED + "count = Square(n/add)\nlosses: count", f"{G} lr step train"),
     "a loop that the model needs too": (COUNTED + "count = Square(n/exit)\nlosses: count",
                                         f"{G} lr step train"),
     "a schedule": (TRAINED.replace("lr = Const() {value: 0.1}", "lr = Mul(lr/base, lr/rate)\n"
