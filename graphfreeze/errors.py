@@ -299,6 +299,11 @@ class TrainError(GraphfreezeError):
         return cls(f"optimizer {optimizer!r} needs a learning rate; give one with --learning-rate")
 
     @classmethod
+    def bad_learning_rate(cls, rate: float) -> TrainError:
+        """Refuse a learning rate with which nothing is learnt."""
+        return cls(f"learning rate {rate:g} is no positive number; give one as in 0.001")
+
+    @classmethod
     def old_runtime(cls, version: str, *, needed: str) -> TrainError:
         """Name a TensorFlow that is too old."""
         return cls(f"TensorFlow {version} is too old; install {needed} or later")

@@ -81,11 +81,17 @@ def _shapes(prefix: Path) -> Mapping[str, Sequence[int]]:
     """Return the shape of every key of a checkpoint; raises LoadError."""
     tf = open_runtime()
     try:
-        reader = tf.train.NewCheckpointReader(str(prefix))
+        reader = tf.train.NewCheckpointReader(_pattern(prefix))
     except (tf.errors.OpError, ValueError, RuntimeError) as error:
         raise LoadError.bad_checkpoint(prefix, str(error)) from error
     shapes: Mapping[str, Sequence[int]] = reader.get_variable_to_shape_map()
     return shapes
+
+
+def _pattern(prefix: Path) -> str:
+    """Return what TensorFlow reads a checkpoint by; one of format V1 may have shards."""
+    is_whole = Path(f"{prefix}.index").is_file() or prefix.is_file()
+    return str(prefix) if is_whole else f"{prefix}-?????-of-?????"
 
 
 def _kept(draft: Draft, new: Sequence[SetValue]) -> list[Entry]:
@@ -115,11 +121,13 @@ def _copy_values(
     """Write the values of a checkpoint to another one: of format V2, without dropped keys."""
     keys, slices = [e.key for e in kept], [e.slice for e in kept]
     dtypes = [tf.as_dtype(draft.graph.dtype(e.tensor)) for e in kept]
-    source, to = (str(prefix) for prefix in way)
+    source, to = way
     values = tf.raw_ops.RestoreV2(
-        prefix=source, tensor_names=keys, shape_and_slices=slices, dtypes=dtypes
+        prefix=_pattern(source), tensor_names=keys, shape_and_slices=slices, dtypes=dtypes
     )
-    save = tf.raw_ops.SaveV2(prefix=to, tensor_names=keys, shape_and_slices=slices, tensors=values)
+    save = tf.raw_ops.SaveV2(
+        prefix=str(to), tensor_names=keys, shape_and_slices=slices, tensors=values
+    )
     sess.run(save)
 
 
@@ -149,7 +157,10 @@ def _restored(tf: ModuleType, draft: Draft, name: str, prefix: Path) -> object:
     found = (v for v in tf.global_variables() if v.op.name == name)
     dtype = tf.as_dtype(draft.graph.dtype(entry.tensor))
     (value,) = tf.raw_ops.RestoreV2(
-        prefix=str(prefix), tensor_names=[entry.key], shape_and_slices=[entry.slice], dtypes=[dtype]
+        prefix=_pattern(prefix),
+        tensor_names=[entry.key],
+        shape_and_slices=[entry.slice],
+        dtypes=[dtype],
     )
     return tf.assign(next(found), value)
 

@@ -11,7 +11,7 @@ from graphfreeze.model.variables import Variable
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.edits import Edit, ReplaceNode
 from graphfreeze.rewrite.fresh_saver import fresh_saver
-from graphfreeze.rewrite.saver_edits import extend_saver
+from graphfreeze.rewrite.saver_edits import NewEntry, extend_saver
 from graphfreeze.rewrite.slices import new_entry
 from graphfreeze.schema import NodeDef
 
@@ -35,7 +35,7 @@ class RebuildSaver:
         """Yield the edits."""
         saver = draft.saver_ops
         if saver is None or not _is_v2(draft.graph, saver):
-            entries = [new_entry(v) for v in draft.variables if not v.is_local]
+            entries = _all_entries(draft, saver)
             if entries:
                 yield from fresh_saver(draft.graph, entries)
         else:
@@ -56,6 +56,16 @@ class RebuildSaver:
 def _is_v2(graph: Graph, saver: SaverOps) -> bool:
     ops = {graph.op(name) for name in [*saver.entries, *saver.keys]}
     return ops == {"SaveV2", "RestoreV2"}
+
+
+def _all_entries(draft: Draft, saver: SaverOps | None) -> list[NewEntry]:
+    """Return what a new saver keeps: what the old one did, or all, and what is new."""
+    if saver is None:
+        return [new_entry(v) for v in draft.variables if not v.is_local]
+    variables = {variable.name: variable for variable in draft.variables}
+    named = ((saved_variable(draft.graph, e.tensor) or "", e) for e in saver.all_entries())
+    old = [NewEntry(e.key, e.slice, variables[n]) for n, e in named if n in variables]
+    return old + [new_entry(v) for v in _unsaved(draft, saver)]
 
 
 def _unsaved(draft: Draft, saver: SaverOps) -> list[Variable]:

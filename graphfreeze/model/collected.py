@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from google.protobuf.message import DecodeError
 
-from graphfreeze.model.names import TensorRef, parse_ref
+from graphfreeze.model.names import TensorRef, find_ref, parse_ref
 from graphfreeze.schema import CollectionDef, VariableDef
 
 Collections = Mapping[str, CollectionDef]
@@ -31,15 +31,15 @@ def parse_variable_def(raw: bytes) -> VariableDef | None:
         definition = VariableDef.FromString(raw)
     except DecodeError:
         return None
-    named = ":" in definition.variable_name and definition.initializer_name
-    return definition if named else None
+    has_name = ":" in definition.variable_name and find_ref(str(definition.variable_name))
+    return definition if has_name and definition.initializer_name else None
 
 
 def node_refs(collections: Collections) -> Iterator[tuple[str, TensorRef]]:
     """Yield key and tensor of every entry that names a tensor or operation."""
     for key, entry in collections.items():
-        for value in entry.node_list.value:
-            yield key, parse_ref(str(value))
+        refs = (find_ref(str(value)) for value in entry.node_list.value)
+        yield from ((key, ref) for ref in refs if ref is not None)
 
 
 def keep_entries(entry: CollectionDef, is_kept: Callable[[str], bool]) -> CollectionDef:
@@ -48,7 +48,7 @@ def keep_entries(entry: CollectionDef, is_kept: Callable[[str], bool]) -> Collec
     out.CopyFrom(entry)
     match entry.WhichOneof("kind"):
         case "node_list":
-            kept = [v for v in entry.node_list.value if is_kept(parse_ref(str(v)).node)]
+            kept = [v for v in entry.node_list.value if _is_kept_name(str(v), is_kept)]
             out.node_list.ClearField("value")
             out.node_list.value.extend(kept)
         case "bytes_list":
@@ -56,6 +56,11 @@ def keep_entries(entry: CollectionDef, is_kept: Callable[[str], bool]) -> Collec
             out.bytes_list.ClearField("value")
             out.bytes_list.value.extend(raws)
     return out
+
+
+def _is_kept_name(name: str, is_kept: Callable[[str], bool]) -> bool:
+    ref = find_ref(name)
+    return ref is None or is_kept(ref.node)
 
 
 def _is_kept_variable(raw: bytes, is_kept: Callable[[str], bool]) -> bool:

@@ -12,7 +12,8 @@ _TYPES = {"while_context": WhileContextDef, "cond_context": CondContextDef}
 def keep_contexts(key: str, entry: CollectionDef, gone: Collection[str]) -> CollectionDef | None:
     """Return a collection of contexts without nodes that are gone, None if it is another one.
 
-    A context whose own pivot is gone goes as a whole: it was a loop of gradients.
+    A context whose own pivot is gone goes as a whole: it was a loop of gradients, or a branch
+    that only training took.
     """
     kind = _TYPES.get(key)
     if kind is None:
@@ -21,9 +22,9 @@ def keep_contexts(key: str, entry: CollectionDef, gone: Collection[str]) -> Coll
     out.bytes_list.SetInParent()
     for raw in entry.bytes_list.value:
         context = kind.FromString(raw)
-        if parse_ref(str(context.pivot_name)).node in gone:
+        if _is_gone(context, gone):
             continue
-        is_changed = _prune(context, gone)
+        is_changed = _prune(context, gone) | _prune_ends(context, gone)
         out.bytes_list.value.append(
             context.SerializeToString(deterministic=True) if is_changed else raw
         )
@@ -41,10 +42,35 @@ def _prune(context: WhileContextDef | CondContextDef, gone: Collection[str]) -> 
         values.values.extend(stay)
         for key in lost:
             del values.external_values[key]
-    for nested in context.nested_contexts:
+    for nested in list(context.nested_contexts):
         which = nested.WhichOneof("ctxt")
-        if which is not None:
-            is_changed |= _prune(getattr(nested, which), gone)
+        inner = getattr(nested, which) if which is not None else None
+        if inner is not None and _is_gone(inner, gone):
+            context.nested_contexts.remove(nested)
+            is_changed = True
+        elif inner is not None:
+            is_changed |= _prune(inner, gone) | _prune_ends(inner, gone)
+    return is_changed
+
+
+def _is_gone(context: WhileContextDef | CondContextDef, gone: Collection[str]) -> bool:
+    names = [context.pivot_name]
+    names += [context.pred_name] if isinstance(context, CondContextDef) else []
+    return any(_node(str(name)) in gone for name in names)
+
+
+def _prune_ends(context: WhileContextDef | CondContextDef, gone: Collection[str]) -> bool:
+    """Take loop variables that are gone, such as a counter for gradients, out of a loop."""
+    if not isinstance(context, WhileContextDef):
+        return False
+    is_changed = False
+    for field in ("loop_exit_names", "loop_enter_names"):
+        names = list(getattr(context, field))
+        stay = [name for name in names if _node(name) not in gone]
+        if stay != names:
+            is_changed = True
+            context.ClearField(field)
+            getattr(context, field).extend(stay)
     return is_changed
 
 

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
+from graphfreeze.errors import LoadError
 
-class BadNameError(ValueError):
+
+class BadNameError(LoadError, ValueError):
     """Text that names no tensor."""
 
 
@@ -52,6 +54,14 @@ def parse_ref(text: str) -> TensorRef:
         case [output, port] if port.isdecimal():
             return TensorRef(node, int(port), output)
     raise BadNameError(f"{text!r} is no tensor name; write node or node:port")
+
+
+def find_ref(text: str) -> TensorRef | None:
+    """Read the name of a tensor or operation, None if it is something else."""
+    try:
+        return parse_ref(text)
+    except BadNameError:
+        return None
 
 
 def control(node: str) -> TensorRef:

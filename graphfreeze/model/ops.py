@@ -16,6 +16,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import NamedTuple
 
+from graphfreeze.errors import RewriteError
 from graphfreeze.model.op_registry import load_shipped
 from graphfreeze.schema import AttrValue, FunctionDef, NodeDef, OpDef, OpList, types_pb2
 
@@ -27,7 +28,7 @@ _NO_FUNCTIONS: Functions = MappingProxyType({})
 _REF = int(types_pb2.DT_FLOAT_REF) - int(types_pb2.DT_FLOAT)
 
 
-class OpTypeError(ValueError):
+class OpTypeError(RewriteError, ValueError):
     """The inputs or outputs of a node cannot be typed."""
 
     @classmethod

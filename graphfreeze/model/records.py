@@ -25,7 +25,11 @@ class VariableRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModelRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """A model as ``show`` tells it."""
+    """A model as ``show`` tells it.
+
+    ``train_op`` is the first of ``train_ops``; ``nodes_added`` and ``nodes_removed`` are 0, so that
+    a program can read this and a FreezeRecord alike.
+    """
 
     path: str
     format: str
@@ -35,7 +39,10 @@ class ModelRecord(msgspec.Struct, frozen=True, kw_only=True):
     checkpoint: str | None
     losses: list[str]
     train_ops: list[str]
+    train_op: str | None
     variables: list[VariableRecord]
+    nodes_added: int = 0
+    nodes_removed: int = 0
 
 
 class FreezeRecord(msgspec.Struct, frozen=True, kw_only=True):

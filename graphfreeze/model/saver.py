@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from graphfreeze.model.attrs import read_strings
 from graphfreeze.model.graph import Graph
-from graphfreeze.model.names import TensorRef, parse_ref
+from graphfreeze.model.names import TensorRef, find_ref
 from graphfreeze.model.reads import RESTORERS, SAVERS
 from graphfreeze.model.variables import REF_OPS, RESOURCE_OPS
 from graphfreeze.schema import SaverDef
@@ -41,11 +41,11 @@ def find_saver(graph: Graph, definition: SaverDef | None) -> SaverOps | None:
     """Return the ops of a saver, None if it has none in the graph."""
     if definition is None:
         return None
-    save = parse_ref(str(definition.save_tensor_name or "")).node
-    restore = parse_ref(str(definition.restore_op_name or "")).node
-    if save not in graph or restore not in graph:
+    save = find_ref(str(definition.save_tensor_name))
+    restore = find_ref(str(definition.restore_op_name))
+    if save is None or restore is None or save.node not in graph or restore.node not in graph:
         return None
-    above_save, above_restore = graph.ancestors([save]), graph.ancestors([restore])
+    above_save, above_restore = graph.ancestors([save.node]), graph.ancestors([restore.node])
     return SaverOps(
         definition,
         {n: e for n, e in save_ops(graph).items() if n in above_save},

@@ -11,7 +11,7 @@ from functools import cached_property
 from graphfreeze.model.attrs import parse_shape
 from graphfreeze.model.collected import Collections, node_refs, variable_entries
 from graphfreeze.model.graph import Graph
-from graphfreeze.model.names import TensorRef, parse_ref
+from graphfreeze.model.names import parse_ref
 from graphfreeze.model.reads import RESTORERS, SAVERS, STATUS, handle_edges, handles, reads, writers
 from graphfreeze.model.saver import SaverOps
 from graphfreeze.model.variables import REF_OPS, RESOURCE_OPS, Variable
@@ -20,6 +20,7 @@ from graphfreeze.schema import MetaGraphDef, types_pb2
 TRAIN_OP_KEYS = frozenset({"train_op", "saved_model_train_op"})
 _LISTS = ("global_step", "model_variables", "moving_average_variables")
 _SHAPES = frozenset({"Shape", "ShapeN", "Size", "Rank", "ZerosLike", "OnesLike"})
+_EXITS = frozenset({"Exit", "RefExit"})
 _CONSTANT = frozenset({"Const", "NoOp"})
 _VARIABLES = REF_OPS | RESOURCE_OPS
 _FLOATS = frozenset({types_pb2.DT_FLOAT, types_pb2.DT_DOUBLE, types_pb2.DT_HALF})
@@ -44,18 +45,20 @@ class Training:
         self._spread(n for n in self._writers() if n not in self.protected)
         if not self.found:
             return self
-        slots = self.slots()
-        own = [node for slot in slots for node in self._own_nodes(slot)]
+        free = [slot for slot in self.slots() if self._is_unchecked(slot)]
+        own = [node for slot in free for node in self._own_nodes(slot)]
         self.found.update(dict.fromkeys(own))
         leftovers = self._idle_shapes()
         self.found.update(dict.fromkeys(leftovers))
         for name in [*own, *leftovers]:
             self._climb(name)
         self.found.update(dict.fromkeys(self._circular()))
+        for name in [name for name in self.found if self._ends_live_loop(name)]:
+            del self.found[name]
         return self
 
     def slots(self) -> list[Variable]:
-        """Return the variables that nothing but the old training uses."""
+        """Return the variables that nothing but the old training uses, or checks for a value."""
         return [v for v in self.variables if self._is_slot(v)]
 
     def _roots(self) -> Iterator[str]:
@@ -154,10 +157,12 @@ class Training:
 
     def _climb(self, name: str) -> None:
         """Take in what only this node needs."""
-        for ref in self.graph.inputs(name):
-            if ref.node not in self.found and self._only_served(ref.node):
-                self.found[ref.node] = None
-                self._climb(ref.node)
+        todo = [name]
+        while todo:
+            for ref in self.graph.inputs(todo.pop()):
+                if ref.node not in self.found and self._only_served(ref.node):
+                    self.found[ref.node] = None
+                    todo.append(ref.node)
 
     def _only_served(self, name: str) -> bool:
         graph = self.graph
@@ -198,6 +203,13 @@ class Training:
         live = self.graph.ancestors(ends) | self.protected
         return [n for n in self.graph.nodes if n not in live and n not in self.found]
 
+    def _ends_live_loop(self, name: str) -> bool:
+        """Tell whether a node is the Exit of a loop variable that stays.
+
+        Without it tf.gradients takes the variable for one that has no gradient."""
+        graph = self.graph
+        return graph.op(name) in _EXITS and graph.data_inputs(name)[0].node not in self.found
+
     def _is_used(self, name: str) -> bool:
         return any(user not in self.found for user in self.graph.consumers(name))
 
@@ -217,19 +229,26 @@ class Training:
         return {parse_ref(str(definition.variable_name)).node for definition in found}
 
     def _users(self, variable: Variable) -> list[str]:
-        edges = [edge.consumer for edge in handle_edges(self.graph, variable)]
-        names = [read.node for read in reads(self.graph, variable)]
-        return [*edges, *(user for name in names for user in self.graph.consumers(name))]
+        """Return who takes the variable or its value, also what passes the value on."""
+        users = [edge.consumer for edge in handle_edges(self.graph, variable)]
+        passing = [read.node for read in reads(self.graph, variable)]
+        for name in passing:
+            users += self.graph.consumers(name)
+            passing += [u for u in self.graph.consumers(name) if self.graph.op(u) == "Identity"]
+        return users
 
     def _is_own(self, user: str, variable: Variable) -> bool:
         """Tell whether a node only reads, initializes, restores or saves the variable."""
         op = self.graph.op(user)
-        if op in SAVERS or TensorRef(user) in reads(self.graph, variable):
-            return True
-        if op in STATUS and all(name in self.found for name in self.graph.consumers(user)):
+        if op in SAVERS | STATUS | {"Identity", "ReadVariableOp"}:
             return True
         written = user in writers(self.graph, variable)
         return written and self.is_initial(user, variable)
+
+    def _is_unchecked(self, slot: Variable) -> bool:
+        """Tell whether nothing that stays, such as a ready_op, asks if the slot has a value."""
+        checks = (u for u in self._users(slot) if self.graph.op(u) in STATUS)
+        return not any(self._is_used(check) for check in checks)
 
     def _own_nodes(self, slot: Variable) -> Iterator[str]:
         users = (u for u in self._users(slot) if self.graph.op(u) not in SAVERS)

@@ -36,6 +36,8 @@ class TextCodec:
             elif kind in ("word", "value", "close"):
                 pieces.append(Piece(name.decode(), raw[start:end]))
                 start, name = end, b""
+        if name:
+            raise DecodeError(f"the text ends behind {name.decode()!r}, which has no value")
         return [*pieces, Piece("", raw[start:])] if start < len(raw) else pieces
 
     def body(self, piece: Piece) -> bytes:

@@ -1,7 +1,7 @@
 """Take an old gradient and optimizer subgraph away."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from graphfreeze.model.attrs import colocations
 from graphfreeze.model.collected import is_empty, keep_entries
@@ -25,17 +25,21 @@ class DropTraining:
     losses, summaries, UPDATE_OPS, signatures     stay, with all that leads to them
     ===========================================  =============================================
 
-    ``keep`` are tensors that stay besides, such as the loss that is to be trained.
+    ``keep`` are tensors that stay besides, such as the loss that is to be trained. ``slots`` names
+    afterwards the slots that stay because a kept op, such as a ready_op, asks for their state.
     """
 
     keep: tuple[str, ...] = ()
-    name = "drop_training"
+    name: str = "drop_training"
+    slots: set[str] = field(default_factory=set)
 
     def plan(self, draft: Draft) -> Iterator[Edit]:
         """Yield the edits."""
-        gone = self._find(draft)
+        training = self._find(draft)
+        gone = training.found
         if not gone:
             return
+        self.slots.update(slot.name for slot in training.slots() if slot.name not in gone)
         yield from drop_from_savers(draft.graph, gone)
         yield from _collection_edits(draft, gone)
         yield from (RemoveNode(name) for name in gone)
@@ -43,10 +47,10 @@ class DropTraining:
 
     def verify(self, base: Model, draft: Draft) -> str | None:
         """Look for a training writer that is left."""
-        left = self._find(draft)
+        left = self._find(draft).found
         return f"{next(iter(left))} still serves a training" if left else None
 
-    def _find(self, draft: Draft) -> dict[str, None]:
+    def _find(self, draft: Draft) -> Training:
         training = Training(
             draft.graph,
             draft.collections,
@@ -55,7 +59,7 @@ class DropTraining:
             draft.base.header,
             self.keep,
         )
-        return training.find().found
+        return training.find()
 
 
 def _collection_edits(draft: Draft, gone: dict[str, None]) -> Iterator[Edit]:

@@ -23,6 +23,7 @@ _DESCENTS = {
     "ResourceApplyGradientDescent": "ResourceScatterSub",
 }
 _ADAMS = frozenset({"ApplyAdam", "ResourceApplyAdam"})
+_GRADIENTS = ("grad", "delta")  # ApplyProximalGradientDescent says delta, its sparse twin grad
 
 
 def guarded_update(update: RowUpdate) -> Iterator[Edit] | None:
@@ -40,7 +41,8 @@ def guarded_update(update: RowUpdate) -> Iterator[Edit] | None:
     if op in _ADAMS:
         return adam_of_rows(update)
     twin = op.replace("Apply", "SparseApply")
-    known = update.graph.ops.find(twin) if "Apply" in op and "grad" in update.arguments else None
+    has_gradient = any(name in update.arguments for name in _GRADIENTS)
+    known = update.graph.ops.find(twin) if "Apply" in op and has_gradient else None
     return None if known is None else _twinned(update, twin)
 
 
@@ -91,6 +93,7 @@ def _twinned(update: RowUpdate, twin: str) -> Iterator[Edit]:
     """Apply the gradient's trainable rows by the op's sparse twin."""
     rows = row_ids(update.build, update.rows)
     arguments = {**update.arguments, "indices": rows}
-    arguments["grad"] = update.gather("grad", arguments["grad"], rows, update.variable.dtype)
+    gradient = next(arguments[name] for name in _GRADIENTS if name in arguments)
+    arguments["grad"] = update.gather("grad", gradient, rows, update.variable.dtype)
     yield from update.build.edits
     yield update.replaced(twin, arguments)

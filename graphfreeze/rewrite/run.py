@@ -7,7 +7,8 @@ from typing import Protocol
 from graphfreeze.errors import RewriteError
 from graphfreeze.model.model import Model
 from graphfreeze.rewrite.draft import Draft
-from graphfreeze.rewrite.edits import Edit
+from graphfreeze.rewrite.edits import AddNode, Edit
+from graphfreeze.rewrite.loops import join_contexts
 
 
 class Pass(Protocol):
@@ -27,8 +28,12 @@ class Pass(Protocol):
 def run(draft: Draft, passes: Iterable[Pass]) -> None:
     """Run passes in order; raises RewriteError when one breaks its promise."""
     for each in passes:
-        for edit in list(each.plan(draft)):
+        edits = list(each.plan(draft))
+        for edit in edits:
             draft.apply(edit)
+        new = [edit.name for edit in edits if isinstance(edit, AddNode)]
+        for joined in list(join_contexts(draft, new)):
+            draft.apply(joined)
         wrong = next(_broken(draft), None) or each.verify(draft.base, draft)
         if wrong is not None:
             raise RewriteError.broken_promise(each.name, wrong)

@@ -1,6 +1,6 @@
 """Resolve a plan against a model, once and loudly: from patterns to variables and rows."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from graphfreeze.errors import SelectionError
@@ -11,7 +11,8 @@ from graphfreeze.selection.pattern import Pattern, parse_pattern
 from graphfreeze.selection.plan import FreezePlan
 from graphfreeze.selection.rows import RowSet, parse_rows
 
-FROZEN, PARTLY, TRAINABLE, OTHER = "frozen", "partly frozen", "trainable", "not trainable"
+FROZEN, PARTLY, TRAINABLE = "frozen", "partly frozen", "trainable"
+OTHER, SLOT = "not trainable", "slot"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,24 +48,31 @@ class Selection:
         return [e.variable for e in self.choices if e.state in (TRAINABLE, PARTLY)]
 
 
-def resolve(plan: FreezePlan, variables: Sequence[Variable], graph: Graph) -> Selection:
+def resolve(
+    plan: FreezePlan, variables: Sequence[Variable], graph: Graph, *, slots: Collection[str] = ()
+) -> Selection:
     """Return what a plan means for these variables; raises SelectionError.
 
-    Only floating variables that are saved can be chosen; integers, such as a global step, and
-    local variables are not trainable and stay as they are.
+    Only floating variables that are saved can be chosen; integers, such as a global step, local
+    variables and the ``slots`` of an old optimizer do not learn and stay as they are.
     """
-    choices = {v.name: Choice(v, TRAINABLE if v.is_trainable else OTHER) for v in variables}
-    names = [v.name for v in variables if v.is_floating and not v.is_local]
+    choices = {v.name: Choice(v, SLOT if v.name in slots else _state(v)) for v in variables}
+    chosen = (v for v in variables if v.is_floating and not v.is_local)
+    names = [v.name for v in chosen if v.name not in slots]
     for name, state, rule in _scopes(plan, names):
         old = choices[name]
-        back = TRAINABLE if old.variable.is_trainable else OTHER
-        choices[name] = replace(old, state=FROZEN if state else back, rule=rule)
+        choices[name] = replace(old, state=FROZEN if state else _state(old.variable), rule=rule)
     for name, rows, rule in _rows(plan, choices, names):
         choices[name] = _choice_of_rows(choices[name].variable, rows, rule)
     tensors = tuple(_tensor(text, graph) for text in plan.stop_gradient)
     selection = Selection(tuple(choices.values()), tensors)
     _check(selection, plan)
     return selection
+
+
+def _state(variable: Variable) -> str:
+    """Return what a variable is before any option applies."""
+    return TRAINABLE if variable.is_trainable else OTHER
 
 
 def _scopes(plan: FreezePlan, names: Sequence[str]) -> Iterator[tuple[str, bool, str]]:
@@ -91,6 +99,11 @@ def _matched(
             raise SelectionError.nothing_matched(text, names)
         found.append((f"{option} {text}", pattern, matched))
     return found
+
+
+def matching(patterns: Sequence[str], names: Sequence[str]) -> set[str]:
+    """Return the names that one of the patterns matches; one without is a SelectionError."""
+    return {name for _, _, found in _matched(patterns, "", names) for name in found}
 
 
 def _rows(
@@ -120,11 +133,13 @@ def _frozen_rows(name: str, frozen: RowSet | None, trained: RowSet | None) -> Ro
 def _row_sets(
     options: Mapping[str, str], choices: Mapping[str, Choice], names: Sequence[str]
 ) -> dict[str, RowSet]:
-    found = {}
+    found: dict[str, RowSet] = {}
     for pattern, text in options.items():
         variable = _table(pattern, choices, names)
         assert variable.shape is not None
-        found[variable.name] = parse_rows(text, variable.shape[0] or 0, variable=variable.name)
+        rows = parse_rows(text, variable.shape[0] or 0, variable=variable.name)
+        # Two patterns may name one table.
+        found[variable.name] = rows.union(found.get(variable.name, RowSet.empty(rows.height)))
     return found
 
 

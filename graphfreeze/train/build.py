@@ -55,6 +55,7 @@ def build_train_op(
     draft: Draft, selection: Selection, losses: Sequence[TensorRef], request: TrainRequest
 ) -> Built:
     """Import the draft, build the train_op, and return both graphs; raises TrainError."""
+    rate = request.rate or 0.0  # refused before TensorFlow starts
     is_resource = any(v.kind == "resource" for v in selection.trained)
     with building(resource_variables=is_resource) as tf:
         _import(tf, draft)
@@ -63,8 +64,7 @@ def build_train_op(
             step = tf.train.get_or_create_global_step()
             optimizer = request.optimizer
             if isinstance(optimizer, str):
-                rate, more = request.learning_rate, request.arguments
-                optimizer = make_optimizer(tf, optimizer, rate, more, step)
+                optimizer = make_optimizer(tf, optimizer, rate, request.arguments, step)
             pairs = _gradients(tf, selection, losses)
             reached = [(gradient, v) for gradient, v in pairs if gradient is not None]
             if not reached:

@@ -1,6 +1,7 @@
 """The optimizers that have a name here: those of ``tf.compat.v1.train``."""
 
 import inspect
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType, ModuleType
@@ -26,6 +27,7 @@ class _Known:
 
     cls: str
     fixed: Arguments = field(default_factory=dict)
+    rate: float | None = None
     needs_step: bool = False
 
 
@@ -34,10 +36,10 @@ OPTIMIZERS: Mapping[str, _Known] = MappingProxyType(
         "sgd": _Known("GradientDescentOptimizer"),
         "momentum": _Known("MomentumOptimizer", {"momentum": 0.9}),
         "nesterov": _Known("MomentumOptimizer", {"momentum": 0.9, "use_nesterov": True}),
-        "adam": _Known("AdamOptimizer"),
+        "adam": _Known("AdamOptimizer", rate=0.001),
         "adagrad": _Known("AdagradOptimizer"),
         "adagrad_da": _Known("AdagradDAOptimizer", needs_step=True),
-        "adadelta": _Known("AdadeltaOptimizer"),
+        "adadelta": _Known("AdadeltaOptimizer", rate=0.001),
         "rmsprop": _Known("RMSPropOptimizer"),
         "centered_rmsprop": _Known("RMSPropOptimizer", {"centered": True}),
         "ftrl": _Known("FtrlOptimizer"),
@@ -47,24 +49,31 @@ OPTIMIZERS: Mapping[str, _Known] = MappingProxyType(
 )
 
 
-def check_optimizer(name: str) -> None:
-    """Refuse a name that stands for no optimizer; raises TrainError."""
+def resolve_rate(name: str, learning_rate: float | None) -> float:
+    """Return the learning rate that a named optimizer gets: this one, else its own default.
+
+    Raises TrainError for an unknown name, a missing rate, and one that is no positive number."""
     if name not in OPTIMIZERS:
         raise TrainError.unknown_optimizer(name, OPTIMIZERS)
+    rate = OPTIMIZERS[name].rate if learning_rate is None else learning_rate
+    if rate is None:
+        raise TrainError.no_learning_rate(name)
+    if not (rate > 0 and math.isfinite(rate)):
+        raise TrainError.bad_learning_rate(rate)
+    return rate
 
 
 def make_optimizer(
     tf: ModuleType,
     name: str,
-    learning_rate: float | None,
+    learning_rate: float,
     arguments: Arguments,
     global_step: object,
 ) -> OptimizerSpec:
-    """Make an optimizer by its name; raises TrainError.
+    """Make an optimizer by its name; raises TrainError for an argument it does not take.
 
     Its TensorFlow name is ``graphfreeze_<Name>``, so that no slot collides with an old one's.
     """
-    check_optimizer(name)
     known = OPTIMIZERS[name]
     cls = getattr(tf.train, known.cls)
     parameters = inspect.signature(cls).parameters
@@ -72,11 +81,7 @@ def make_optimizer(
     if unknown:
         offered = sorted(parameters.keys() - {"name", "learning_rate", "global_step"})
         raise TrainError.unknown_argument(name, sorted(unknown)[0], offered)
-    values: dict[str, object] = {**known.fixed, **arguments}
-    if learning_rate is not None:
-        values["learning_rate"] = learning_rate
-    elif parameters["learning_rate"].default is inspect.Parameter.empty:
-        raise TrainError.no_learning_rate(name)
+    values: dict[str, object] = {**known.fixed, **arguments, "learning_rate": learning_rate}
     if known.needs_step:
         values["global_step"] = global_step
     title = known.cls.removesuffix("Optimizer")

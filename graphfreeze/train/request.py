@@ -9,7 +9,7 @@ from graphfreeze.model.collected import Collections, node_entries
 from graphfreeze.model.graph import Graph
 from graphfreeze.model.names import TensorRef, parse_ref
 from graphfreeze.schema import types_pb2
-from graphfreeze.train.optimizers import OptimizerSpec
+from graphfreeze.train.optimizers import OptimizerSpec, resolve_rate
 
 TOTAL = "total"
 _FLOATS = frozenset(
@@ -29,9 +29,15 @@ class TrainRequest:
     """
 
     loss: tuple[str, ...] = ()
-    optimizer: str | OptimizerSpec = "sgd"
+    optimizer: str | OptimizerSpec = "adam"
     learning_rate: float | None = None
     arguments: Mapping[str, float | bool] = field(default_factory=dict)
+
+    @property
+    def rate(self) -> float | None:
+        """The learning rate of a named optimizer; an object has its own. Raises TrainError."""
+        chosen = self.optimizer
+        return resolve_rate(chosen, self.learning_rate) if isinstance(chosen, str) else None
 
 
 def find_losses(graph: Graph, collections: Collections, names: Sequence[str]) -> list[TensorRef]:
