@@ -6,8 +6,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from graphfreeze.emit.bundle import MARK, write_draft, write_model
-from graphfreeze.emit.place import is_file
-from graphfreeze.errors import LoadError, TrainError
+from graphfreeze.emit.place import check_place, is_file
+from graphfreeze.errors import EmitError, LoadError, TrainError
 from graphfreeze.forward.mask_rows import MaskRows
 from graphfreeze.forward.stop_gradient import StopGradient
 from graphfreeze.guard.filter_updates import FilterUpdates
@@ -27,7 +27,17 @@ from graphfreeze.train.optimizers import OptimizerSpec
 from graphfreeze.train.request import TrainRequest
 from graphfreeze.train.train_op import TrainOp
 
-__all__ = ["FrozenModel", "add_train_op", "freeze", "load", "report", "save", "show"]
+__all__ = [
+    "FrozenModel",
+    "add_train_op",
+    "check_out",
+    "complete",
+    "freeze",
+    "load",
+    "report",
+    "save",
+    "show",
+]
 
 
 @dataclass
@@ -39,9 +49,9 @@ class FrozenModel:
     train: TrainOp | None = None
 
 
-def show(model: Model) -> ModelRecord:
-    """Tell what a model holds."""
-    return model_record(model)
+def show(model: Model, *, scope: Sequence[str] = ()) -> ModelRecord:
+    """Tell what a model holds; patterns in ``scope`` limit its variables. Raises SelectionError."""
+    return model_record(model, scope)
 
 
 def freeze(model: Model, plan: FreezePlan, *, keep: Sequence[str] = ()) -> FrozenModel:
@@ -54,8 +64,9 @@ def freeze(model: Model, plan: FreezePlan, *, keep: Sequence[str] = ()) -> Froze
     if MARK in model.collections:
         raise LoadError.already_frozen(model.source.path)
     draft = Draft(model)
-    run(draft, [DropTraining(tuple(keep))])
-    selection = resolve(plan, draft.variables, draft.graph)
+    drop = DropTraining(tuple(keep))
+    run(draft, [drop])
+    selection = resolve(plan, draft.variables, draft.graph, slots=drop.slots)
     run(draft, [StopGradient(selection), MaskRows(selection), PruneCollections(selection)])
     return FrozenModel(draft, selection)
 
@@ -64,7 +75,7 @@ def add_train_op(
     frozen: FrozenModel,
     *,
     loss: Sequence[str] = (),
-    optimizer: str | OptimizerSpec = "sgd",
+    optimizer: str | OptimizerSpec = "adam",
     learning_rate: float | None = None,
     arguments: Mapping[str, float | bool] | None = None,
 ) -> FrozenModel:
@@ -72,7 +83,8 @@ def add_train_op(
 
     ``loss`` names tensors to sum, or ``total``; without any, the graph's ``losses`` collection has
     to leave no doubt. ``optimizer`` is a name (see ``graphfreeze.train.optimizers``) or an object
-    of ``tf.compat.v1.train``. Starts TensorFlow. Raises TrainError, RewriteError.
+    of ``tf.compat.v1.train``; of the names ``adam`` and ``adadelta`` have a learning rate of their
+    own, 0.001. Starts TensorFlow. Raises TrainError, RewriteError.
     """
     if frozen.train is not None:
         raise TrainError.second_train_op(frozen.train.built_name)
@@ -85,12 +97,23 @@ def add_train_op(
     return frozen
 
 
-def _completion(frozen: FrozenModel, out: Path) -> list[Pass]:
-    """Return what a place needs besides: a MetaGraph its collections, a bundle a saver too."""
-    if out.suffix in (".pb", ".pbtxt"):
-        return []
-    described: list[Pass] = [RecoverCollections(), PruneCollections(frozen.selection)]
-    return described if is_file(out) else [*described, RebuildSaver()]
+def check_out(model: Model, out: str | Path, *, force: bool = False) -> None:
+    """Refuse a place to freeze to that ``save`` would refuse later on; raises EmitError."""
+    check_place(Path(out), model.source, force=force)
+    if not is_file(Path(out)) and model.source.checkpoint is None:
+        raise EmitError.no_checkpoint(model.source.path)
+
+
+def complete(frozen: FrozenModel, out: str | Path) -> FrozenModel:
+    """Add what a place needs besides, and return the same object; ``save`` does so by itself.
+
+    A MetaGraphDef gets its collections, a bundle a saver too.
+    """
+    place = Path(out)
+    if place.suffix not in (".pb", ".pbtxt"):
+        described: list[Pass] = [RecoverCollections(), PruneCollections(frozen.selection)]
+        run(frozen.draft, described if is_file(place) else [*described, RebuildSaver()])
+    return frozen
 
 
 def report(frozen: FrozenModel) -> FreezeRecord:
@@ -108,5 +131,5 @@ def save(model: Model | FrozenModel, out: str | Path, *, force: bool = False) ->
     if isinstance(model, Model):
         write_model(model, Path(out), force=force)
         return
-    run(model.draft, _completion(model, Path(out)))
+    complete(model, out)
     write_draft(model.draft, report(model), Path(out), force=force)

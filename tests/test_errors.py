@@ -28,7 +28,26 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
         LoadError.not_a_graph(Path("in/m.pb"), "wire type 7\nat byte 3"),
         "in/m.pb: not a graph (wire type 7 at byte 3); give",
     ),
-    "LoadError.truncated": (LoadError.truncated("m.pb", size=4096), "runs past byte 4,096"),
+    "LoadError.truncated": (
+        LoadError.truncated("m.pb", "the field at byte 90 is cut off", size=4096),
+        "m.pb: truncated or damaged (4,096 bytes; the field at byte 90 is cut off)",
+    ),
+    "LoadError.no_checkpoint_state": (
+        LoadError.no_checkpoint_state("in"),
+        "in: a folder without a 'checkpoint' file or saved_model.pb",
+    ),
+    "LoadError.bad_checkpoint_state": (
+        LoadError.bad_checkpoint_state("in/checkpoint"),
+        "in/checkpoint: names no model_checkpoint_path",
+    ),
+    "LoadError.bad_checkpoint": (
+        LoadError.bad_checkpoint("in/m", "Data loss:\nblock checksum mismatch"),
+        "in/m: the checkpoint cannot be read (Data loss: block checksum mismatch)",
+    ),
+    "LoadError.other_shape": (
+        LoadError.other_shape("emb", [5, 2], [6, None], prefix="in/m"),
+        "in/m: 'emb' has shape [5, 2] in the checkpoint and [6, ?] in the graph",
+    ),
     "LoadError.no_checkpoint": (LoadError.no_checkpoint("in"), "in: no checkpoint here"),
     "LoadError.no_meta": (LoadError.no_meta("in/m"), "no in/m.meta beside the checkpoint"),
     "LoadError.no_shard": (
@@ -89,6 +108,26 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
         RewriteError.unmaskable_reader("emb", "top/Sort", op="Sort"),
         "node 'top/Sort' reads 'emb' with op Sort, which cannot be masked",
     ),
+    "SelectionError.rows_of_a_part": (
+        SelectionError.rows_of_a_part("emb/part_0", "emb"),
+        "'emb/part_0' is one part of the partitioned variable 'emb'",
+    ),
+    "SelectionError.rows_not_trainable": (
+        SelectionError.rows_not_trainable("bn/moving_mean"),
+        "'bn/moving_mean' is not trainable, so no row of it learns",
+    ),
+    "RewriteError.reader_in_loop": (
+        RewriteError.reader_in_loop("emb", "while/Gather"),
+        "node 'while/Gather' reads rows of 'emb' inside a while loop",
+    ),
+    "RewriteError.unguarded_writer": (
+        RewriteError.unguarded_writer("emb", "train/Apply", op="MyApply"),
+        "node 'train/Apply' writes 'emb' with op MyApply, which cannot be kept to some rows",
+    ),
+    "RewriteError.name_taken": (
+        RewriteError.name_taken("w/read/graphfreeze/stop"),
+        "the graph already has a node 'w/read/graphfreeze/stop'; was it frozen before?",
+    ),
     "RewriteError.broken_promise": (
         RewriteError.broken_promise("stop_gradient", "w/read kept its reader y"),
         "pass 'stop_gradient' broke its promise: w/read kept its reader y",
@@ -97,10 +136,38 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
         RewriteError.no_such_node("zzz", NAMES),
         "the graph has no node 'zzz' to edit; list names with 'graphfreeze show'",
     ),
-    "TrainError.no_loss": (TrainError.no_loss(), "found no loss in the graph"),
+    "TrainError.no_loss": (
+        TrainError.no_loss(["Mean:0"]),
+        "the graph's collection 'losses' is empty; name the tensor with --loss, or use "
+        "--no-train-op; it may be Mean:0",
+    ),
+    "TrainError.second_train_op": (
+        TrainError.second_train_op("graphfreeze/train_op"),
+        "the model has the train_op 'graphfreeze/train_op' already",
+    ),
+    "TrainError.loss_not_floating": (
+        TrainError.loss_not_floating("ids:0", dtype="int32", op="Placeholder"),
+        "'ids:0' (op Placeholder, int32) is no floating tensor",
+    ),
+    "TrainError.unknown_argument": (
+        TrainError.unknown_argument("adam", "beta_1", ["beta1", "beta2"]),
+        "optimizer 'adam' takes no argument 'beta_1'; did you mean beta1, beta2?",
+    ),
+    "TrainError.no_learning_rate": (
+        TrainError.no_learning_rate("sgd"),
+        "optimizer 'sgd' needs a learning rate; give one with --learning-rate",
+    ),
+    "TrainError.old_runtime": (
+        TrainError.old_runtime("1.15.5", needed="2.16"),
+        "TensorFlow 1.15.5 is too old; install 2.16 or later",
+    ),
+    "TrainError.import_refused": (
+        TrainError.import_refused("No op named X\n", version="2.21.0"),
+        "TensorFlow 2.21.0 refuses to import the graph: No op named X; use --no-train-op",
+    ),
     "TrainError.doubtful_loss": (
         TrainError.doubtful_loss(["a/loss:0", "b/loss:0"]),
-        "2 tensors could be the loss: a/loss:0, b/loss:0; choose --loss",
+        "2 tensors could be the loss: a/loss:0, b/loss:0; choose with --loss",
     ),
     "TrainError.unknown_loss": (
         TrainError.unknown_loss("los:0", ["loss:0"]),
@@ -122,6 +189,14 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
     "EmitError.out_inside_input": (
         EmitError.out_inside_input("in/out", "in"),
         "in/out: lies inside the input in; write elsewhere",
+    ),
+    "EmitError.out_holds_input": (
+        EmitError.out_holds_input("in", "in/model.meta"),
+        "in: is or holds the input in/model.meta, which is never changed",
+    ),
+    "EmitError.other_kind": (
+        EmitError.other_kind("out"),
+        "out: exists and is of another kind (folder or file)",
     ),
     "EmitError.no_parent": (EmitError.no_parent("/no/where/out"), "the folder /no/where does not"),
     "EmitError.no_checkpoint": (

@@ -2,29 +2,37 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from graphfreeze.model.collected import node_entries
 from graphfreeze.model.model import Model
 from graphfreeze.model.records import FreezeRecord, ModelRecord, VariableRecord
 from graphfreeze.model.training import TRAIN_OP_KEYS, Training
 from graphfreeze.model.variables import Variable
+from graphfreeze.report.former import find_former
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.edits import DropKey, SetValue
-from graphfreeze.selection.resolve import TRAINABLE, Choice, Selection
+from graphfreeze.selection.resolve import OTHER, SLOT, TRAINABLE, Choice, Selection, matching
 from graphfreeze.train.request import TrainRequest
 from graphfreeze.train.train_op import TrainOp
 
-SLOT, NOT_REACHED, NOT_TRAINABLE = "slot", "not reached", "not trainable"
+NOT_REACHED = "not reached"
 
 
-def model_record(model: Model) -> ModelRecord:
-    """Return what a model holds; the slots of an old training are told apart."""
+def model_record(model: Model, scope: Sequence[str] = ()) -> ModelRecord:
+    """Return what a model holds; the slots of an old training are told apart.
+
+    What graphfreeze wrote is told with the states and rules that it was written with.
+    With patterns in ``scope`` only variables that one of them matches are told; raises
+    SelectionError if a pattern matches none."""
     training = Training(
         model.graph, model.collections, model.variables, model.saver_ops, model.header
     )
     slots = {variable.name for variable in training.find().slots()}
     keys = sorted(TRAIN_OP_KEYS)
+    train_ops = [name for key in keys for name in node_entries(model.collections, key)]
+    chosen = matching(scope, [v.name for v in model.variables]) if scope else None
+    former = find_former(model)
     return ModelRecord(
         path=str(model.source.path),
         format=model.source.format,
@@ -33,15 +41,20 @@ def model_record(model: Model) -> ModelRecord:
         tensorflow=model.tensorflow_version,
         checkpoint=None if model.source.checkpoint is None else str(model.source.checkpoint),
         losses=node_entries(model.collections, "losses"),
-        train_ops=[name for key in keys for name in node_entries(model.collections, key)],
-        variables=[_variable(v, _state(v, slots)) for v in model.variables],
+        train_ops=train_ops,
+        train_op=train_ops[0] if train_ops else None,
+        variables=[
+            former.get(v.name) or _variable(v, _state(v, slots))
+            for v in model.variables
+            if chosen is None or v.name in chosen
+        ],
     )
 
 
 def _state(variable: Variable, slots: Collection[str]) -> str:
     if variable.name in slots:
         return SLOT
-    return TRAINABLE if variable.is_trainable else NOT_TRAINABLE
+    return TRAINABLE if variable.is_trainable else OTHER
 
 
 def _variable(
@@ -88,7 +101,7 @@ def freeze_record(
         train_op=train.built_name if train is not None else None,
         losses=[ref.tensor_name for ref in train.losses] if train is not None else [],
         optimizer=_optimizer_name(request),
-        learning_rate=request.learning_rate if request is not None else None,
+        learning_rate=request.rate if request is not None else None,
         global_step=train.built.global_step if train is not None and train.built else None,
         newer_ops=train.newer_ops if train is not None else [],
     )

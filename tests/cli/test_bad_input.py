@@ -1,0 +1,142 @@
+"""Bad input gives one line and exit code 2; nothing is written, the input stays as it is."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+CLASSIFY = "freeze text_classifier out --freeze hidden"
+CASES = {
+    "no such file": ("show text_clasifier", "did you mean text_classifier?"),
+    "no graph": ("show README.txt", "README.txt: not a graph"),
+    "an empty file": ("show empty.pb", "empty.pb: not a graph (it is empty)"),
+    "a truncated file": ("show cut.meta", "cut.meta: truncated or damaged"),
+    "a shard": ("show text_classifier/model.ckpt.index", "give the checkpoint's prefix"),
+    "a folder of nothing": ("show nothing", "a folder without a 'checkpoint' file"),
+    "a scope that matches nothing": (
+        "show text_classifier --scope hiden",
+        "pattern 'hiden' matches no variable; did you mean hidden",
+    ),
+    "a pattern that matches nothing": (
+        "freeze bert_tiny out --freeze bert/encoder/layer_12",
+        "pattern 'bert/encoder/layer_12' matches no variable; did you mean bert/encoder/layer_",
+    ),
+    "a bad pattern": ("freeze bert_tiny out --freeze a[", "bad pattern 'a['"),
+    "an empty pattern": ("freeze bert_tiny out --freeze=", "'**' matches every variable"),
+    "rows out of range": (
+        "freeze text_classifier out --freeze-rows word_embedding=0:1001",
+        "rows '0:1001' lie outside 'word_embedding', which has 1,000 rows",
+    ),
+    "rows without a variable": (
+        "freeze text_classifier out --freeze-rows 0:10",
+        "invalid value for '--freeze-rows': '0:10' is not VAR=ROWS",
+    ),
+    "rows both frozen and trained": (
+        "freeze text_classifier out --freeze-rows word_embedding=:9 --train-rows word_embedding=8",
+        "rows 8:9 of 'word_embedding' are both frozen and trained",
+    ),
+    "everything frozen": ("freeze text_classifier out --freeze **", "all 5 variables are frozen"),
+    "nothing left to freeze": (
+        "freeze text_classifier out --freeze hidden --except hidden",
+        "nothing is left to freeze",
+    ),
+    "no such tensor": (
+        "freeze text_classifier out --stop-gradient hidden/Relo",
+        "the graph has no tensor 'hidden/Relo'; did you mean hidden/Relu",
+    ),
+    "a loss that is none": (
+        f"{CLASSIFY} --loss output/BiasAd",
+        "the graph has no tensor 'output/BiasAd' to take as the loss; did you mean output/BiasAdd",
+    ),
+    "a loss that is no name": (f"{CLASSIFY} --loss a:b", "the graph has no tensor 'a:b'"),
+    "a loss of integers": (f"{CLASSIFY} --loss ids", "'ids' (op Placeholder, int32)"),
+    "a loss in doubt": ("freeze conv_bn out --freeze bn*", "3 tensors could be the loss: "),
+    "no loss": ("freeze bare_graph/graph.pb out --freeze table", "it may be loss:0"),
+    "an unknown optimizer": (
+        f"{CLASSIFY} --optimizer adm",
+        "no optimizer 'adm'; did you mean adam",
+    ),
+    "no learning rate": (f"{CLASSIFY} --optimizer sgd", "give one with --learning-rate"),
+    "a learning rate below 0": (f"{CLASSIFY} --learning-rate -1", "-1 is no positive number"),
+    "a learning rate of nan": (f"{CLASSIFY} --learning-rate nan", "nan is no positive number"),
+    "no number": (f"{CLASSIFY} --learning-rate x", "'x' is not a valid float"),
+    "a loss for a graph file": (
+        "freeze text_classifier out.pb --freeze hidden --loss loss:0",
+        "--loss needs a bundle: the graph file out.pb carries no train_op",
+    ),
+    "an optimizer for nothing": (
+        f"{CLASSIFY} --no-train-op --optimizer sgd",
+        "--optimizer has no meaning with --no-train-op",
+    ),
+    "OUT exists": ("freeze conv_bn taken --freeze bn* --loss total", "taken: already exists"),
+    "OUT is a folder": ("freeze conv_bn taken.pb --freeze bn* --force", "is of another kind"),
+    "OUT is the input": (
+        "freeze text_classifier text_classifier --freeze hidden --force",
+        "is or holds the input",
+    ),
+    "OUT is the input's file": (
+        "freeze bare_graph/graph.pb bare_graph/graph.pb --freeze table --force",
+        "is or holds the input",
+    ),
+    "OUT has no folder": ("freeze conv_bn no/out --freeze bn*", "create it first"),
+    "OUT is missing": ("freeze conv_bn --freeze bn*", "missing argument 'OUT'"),
+    "no checkpoint": (
+        "freeze alone.pb out --freeze table --loss loss:0",
+        "alone.pb: no checkpoint to make a bundle from",
+    ),
+    "no such checkpoint": (f"{CLASSIFY} --checkpoint nope", "nope: no checkpoint here"),
+    "no such option": ("freeze --freez a b", "no such option '--freez'; did you mean "),
+    "no such command": ("shw a", "no such command 'shw'; did you mean 'show'"),
+    "an option without a value": ("show a --scope", "'--scope' requires an argument"),
+    "too much": ("show a b", "unexpected extra argument (b); see 'graphfreeze show --help'"),
+}
+
+
+@pytest.fixture
+def place(models: Path) -> Path:
+    meta = (models / "text_classifier/model.ckpt.meta").read_bytes()
+    (models / "cut.meta").write_bytes(meta[: len(meta) // 2])
+    (models / "README.txt").write_text("Hello.\n")
+    (models / "empty.pb").write_bytes(b"")
+    for name in ("nothing", "taken", "taken.pb", "far"):
+        (models / name).mkdir()
+    alone = models / "alone.pb"
+    alone.write_bytes((models / "bare_graph/graph.pb").read_bytes())
+    return models
+
+
+def snapshot(folder: Path) -> dict[str, str]:
+    paths = sorted(folder.rglob("*"))
+    return {
+        str(path): hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+        for path in paths
+    }
+
+
+@pytest.mark.parametrize(("line", "told"), CASES.values(), ids=CASES)
+def test_one_line(run, place: Path, line: str, told: str) -> None:
+    before = snapshot(place)
+    code, out, err = run(*line.split())
+    assert (code, out) == (2, "")
+    assert err.startswith("graphfreeze: error: ")
+    assert told in err
+    assert err.count("\n") == 1
+    assert snapshot(place) == before
+
+
+def test_a_bundle_is_not_frozen_again(run, models: Path) -> None:
+    assert run("freeze", "text_classifier", "one", "--freeze", "hidden", "--no-train-op")[0] == 0
+    code, _, err = run("freeze", "one", "two", "--freeze", "output")
+    assert (code, "already a graphfreeze bundle" in err) == (2, True)
+    code, _, err = run("freeze", "one", "one/two", "--freeze", "output")
+    assert (code, "lies inside the input" in err) == (2, True)
+
+
+def test_what_the_system_refuses_is_one_line(run, models: Path) -> None:
+    code, _, err = run("freeze", "conv_bn", f"{'long' * 80}.pb", "--freeze", "bn*")
+    assert (code, err.count("\n"), err[-20:]) == (2, 1, ": File name too long\n"[-20:])
+
+
+def test_line_breaks_of_the_user_stay_out(run, models: Path) -> None:
+    code, _, err = run("show", "a\nb")
+    assert (code, err.count("\n")) == (2, 1)
