@@ -104,6 +104,10 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
         SelectionError.unknown_tensor("encoder/ouptut:0", ["encoder/output:0"]),
         "no tensor 'encoder/ouptut:0'; did you mean encoder/output:0?",
     ),
+    "SelectionError.tensor_is_variable": (
+        SelectionError.tensor_is_variable("encoder/w:0", "encoder/w"),
+        "'encoder/w:0' is a variable; freeze it with --freeze encoder/w",
+    ),
     "RewriteError.unmaskable_reader": (
         RewriteError.unmaskable_reader("emb", "top/Sort", op="Sort"),
         "node 'top/Sort' reads 'emb' with op Sort, which cannot be masked",
@@ -172,6 +176,10 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
     "TrainError.unknown_loss": (
         TrainError.unknown_loss("los:0", ["loss:0"]),
         "no tensor 'los:0' to take as the loss; did you mean loss:0?",
+    ),
+    "TrainError.bad_learning_rate": (
+        TrainError.bad_learning_rate(-0.5),
+        "learning rate -0.5 is no positive number",
     ),
     "TrainError.nothing_to_train": (
         TrainError.nothing_to_train("loss:0"),

@@ -1,6 +1,7 @@
 """A bundle, a graph file, or a loaded model, written to its place."""
 
 import hashlib
+import json
 from pathlib import Path
 
 import msgspec
@@ -58,5 +59,5 @@ def _graph_bytes(draft: Draft, record: FreezeRecord, suffix: str) -> bytes:
 
 def _mark(entry: dict[str, object]) -> SetCollection:
     """Return the collection that tells that a graph was frozen; ASCII survives TensorFlow."""
-    raw = msgspec.json.encode(entry).decode().encode("ascii", "backslashreplace")
+    raw = json.dumps(entry, separators=(",", ":")).encode("ascii")
     return SetCollection(MARK, CollectionDef(bytes_list=CollectionDef.BytesList(value=[raw])))

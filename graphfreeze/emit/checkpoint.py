@@ -9,6 +9,7 @@ from types import ModuleType
 
 from graphfreeze.errors import EmitError, LoadError
 from graphfreeze.model.saver import Entry, saved_variable
+from graphfreeze.read.locate import is_table
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.edits import SetValue
 from graphfreeze.rewrite.message import importable, meta_graph
@@ -37,16 +38,24 @@ def write_checkpoint(draft: Draft, folder: Path) -> None:
 
 
 def link_checkpoint(prefix: Path, to: Path) -> None:
-    """Link or copy the files of a checkpoint to another prefix."""
-    names = sorted(glob.glob(f"{glob.escape(str(prefix))}.data-?????-of-?????"))
-    if not names:
-        raise LoadError.no_shard(prefix, f"{prefix.name}.data-*")
-    for name in [f"{prefix}.index", *names]:
+    """Link or copy the files of a checkpoint to another prefix; raises LoadError."""
+    if not is_table(Path(f"{prefix}.index")):
+        raise LoadError.bad_checkpoint(prefix, f"{prefix.name}.index is cut off or no index")
+    for name in [f"{prefix}.index", *_shards(prefix)]:
         target = f"{to}{name[len(str(prefix)) :]}"
         try:
             os.link(name, target)
         except OSError:
             shutil.copyfile(name, target)
+
+
+def _shards(prefix: Path) -> list[str]:
+    """Return the data files of a checkpoint, at least one whole set; raises LoadError."""
+    found = sorted(glob.glob(f"{glob.escape(str(prefix))}.data-?????-of-?????"))
+    counts = sorted({name[-5:] for name in found})
+    if not any(sum(name.endswith(f"-of-{n}") for name in found) == int(n) for n in counts):
+        raise LoadError.no_shard(prefix, f"{prefix.name}.data-*-of-{(counts or ['*'])[-1]}")
+    return found
 
 
 def _merge(draft: Draft, prefix: Path, folder: Path, new: Sequence[SetValue]) -> None:

@@ -104,7 +104,7 @@ def _owner_of_stump(raw: bytes) -> type[Message]:
     """Return what a file may have been that ends in its first field."""
     if raw[0] == 0x0A and re.search(rb"\A\n[\x80-\xff]*[\x00-\x7f]\n[\x01-\x7f][\w./-]*", raw):
         return _GRAPH
-    if raw[0] in (0x0A, 0x12) and raw[2:].lstrip(b"\x80\xff")[:1] in (b"\n", b"\x12", b""):
+    if re.match(rb"[\n\x12][\x80-\xff]*[\x00-\x7f]([\n\x12\x22\x2a]|\Z)", raw):
         return _META_GRAPH
     raise NotAGraphError("its first bytes begin no protobuf message of a graph")
 

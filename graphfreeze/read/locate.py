@@ -50,7 +50,7 @@ def _locate(place: Path) -> tuple[Path, Path | None]:
     if place.is_dir():
         return _locate_in(place)
     # A V1 checkpoint in one file has the name of its prefix.
-    if place.is_file() and not (_is_table(place) and Path(f"{place}.meta").is_file()):
+    if place.is_file() and not (is_table(place) and Path(f"{place}.meta").is_file()):
         return place, _checkpoint_beside(place)
     return _locate_prefix(place)
 
@@ -97,11 +97,11 @@ def has_checkpoint(prefix: Path) -> bool:
         return True
     shards = sorted(prefix.parent.glob(f"{glob.escape(prefix.name)}-?????-of-?????"))
     tables = [prefix, *shards] if prefix.suffix != ".meta" else []
-    return any(each.is_file() and _is_table(each) for each in tables)
+    return any(each.is_file() and is_table(each) for each in tables)
 
 
-def _is_table(path: Path) -> bool:
-    """Tell by its last bytes whether a file is a V1 checkpoint, a table of keys and values."""
+def is_table(path: Path) -> bool:
+    """Tell by its last bytes whether a file is a table: a V1 checkpoint, the index of another."""
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - 8))
         return file.read() == TABLE_END

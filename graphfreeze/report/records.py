@@ -1,8 +1,10 @@
 """Records of a model and of a freeze."""
 
 import hashlib
+import os
 from collections import Counter
 from collections.abc import Collection, Sequence
+from pathlib import Path
 
 from graphfreeze.model.collected import node_entries
 from graphfreeze.model.model import Model
@@ -34,12 +36,12 @@ def model_record(model: Model, scope: Sequence[str] = ()) -> ModelRecord:
     chosen = matching(scope, [v.name for v in model.variables]) if scope else None
     former = find_former(model)
     return ModelRecord(
-        path=str(model.source.path),
+        path=_told(model.source.path),
         format=model.source.format,
         nodes=len(model.graph.nodes),
         producer=model.producer,
         tensorflow=model.tensorflow_version,
-        checkpoint=None if model.source.checkpoint is None else str(model.source.checkpoint),
+        checkpoint=None if model.source.checkpoint is None else _told(model.source.checkpoint),
         losses=node_entries(model.collections, "losses"),
         train_ops=train_ops,
         train_op=train_ops[0] if train_ops else None,
@@ -49,6 +51,11 @@ def model_record(model: Model, scope: Sequence[str] = ()) -> ModelRecord:
             if chosen is None or v.name in chosen
         ],
     )
+
+
+def _told(path: Path) -> str:
+    """Write a path; JSON takes no bytes that are not UTF-8."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def _state(variable: Variable, slots: Collection[str]) -> str:
@@ -85,7 +92,7 @@ def freeze_record(
     base, request = draft.base, train.request if train is not None else None
     return FreezeRecord(
         graphfreeze=version,
-        source=str(base.source.path),
+        source=_told(base.source.path),
         source_sha256=hashlib.sha256(base.raw).hexdigest(),
         format=base.source.format,
         nodes=len(draft.graph.nodes),

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from graphfreeze.errors import SelectionError
 from graphfreeze.model.graph import Graph
 from graphfreeze.model.names import TensorRef, parse_ref
-from graphfreeze.model.variables import Variable
+from graphfreeze.model.variables import REF_OPS, RESOURCE_OPS, Variable
 from graphfreeze.selection.pattern import Pattern, parse_pattern
 from graphfreeze.selection.plan import FreezePlan
 from graphfreeze.selection.rows import RowSet, parse_rows
@@ -174,6 +174,8 @@ def _tensor(text: str, graph: Graph) -> TensorRef:
         raise SelectionError.unknown_tensor(text, graph.nodes) from None
     if ref.is_control or ref.node not in graph:
         raise SelectionError.unknown_tensor(text, graph.nodes)
+    if graph.op(ref.node) in REF_OPS | RESOURCE_OPS:
+        raise SelectionError.tensor_is_variable(text, ref.node)
     count = len(graph.ops.find_output_types(graph.nodes[ref.node], graph.functions) or ())
     if (ref.port or 0) >= count:
         raise SelectionError.unknown_tensor(text, [f"{ref.node}:{i}" for i in range(count)])

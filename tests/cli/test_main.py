@@ -112,3 +112,15 @@ def test_a_bug_is_one_line(run, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_errors_of_the_model_are_told_in_one_line(error: type[Exception]) -> None:
     assert issubclass(error, GraphfreezeError)
     assert issubclass(error, ValueError)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_a_name_that_is_no_text(models: Path) -> None:
+    os.rename(b"conv_bn", b"conv\xff")
+    for line in ("show", "show --json", "freeze --freeze bn* --no-train-op --json"):
+        command, *options = line.split()
+        out = ["out"] if command == "freeze" else []
+        arguments = [sys.executable, "-m", "graphfreeze", command, b"conv\xff", *out, *options]
+        done = subprocess.run(arguments, check=False, capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "conv\\xff/model.ckpt.meta" in done.stdout.replace("\\\\", "\\")

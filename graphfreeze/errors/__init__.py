@@ -1,0 +1,30 @@
+"""Name every failure a user can meet; each message is one line.
+
+GraphfreezeError
+├── LoadError         the input is missing, is no graph, or lacks its checkpoint
+├── SelectionError    a pattern or a row set says something the model cannot mean
+├── RewriteError      a pass met a graph it cannot edit, or broke its promise
+├── TrainError        no train_op can be built: loss, optimizer or ops are wanting
+└── EmitError         the result cannot be written where it was asked for
+
+A message says what, where, the nearest names, and what to do. Raise through a constructor below,
+one for each known failure; catch ``GraphfreezeError`` at the edges only.
+"""
+
+from graphfreeze.errors.base import GraphfreezeError, PathLike, nearest_names
+from graphfreeze.errors.emitting import EmitError
+from graphfreeze.errors.loading import LoadError
+from graphfreeze.errors.rewriting import RewriteError
+from graphfreeze.errors.selecting import SelectionError
+from graphfreeze.errors.training import TrainError
+
+__all__ = [
+    "EmitError",
+    "GraphfreezeError",
+    "LoadError",
+    "PathLike",
+    "RewriteError",
+    "SelectionError",
+    "TrainError",
+    "nearest_names",
+]

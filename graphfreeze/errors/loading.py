@@ -1,0 +1,101 @@
+"""Say why the input cannot be read as a model."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+
+from graphfreeze.errors.base import GraphfreezeError, PathLike, shape_text, with_hint
+
+
+class LoadError(GraphfreezeError):
+    """Say why the input cannot be read as a model."""
+
+    @classmethod
+    def no_such_file(cls, path: PathLike, *, beside: Iterable[str] = ()) -> LoadError:
+        """Name a missing input; ``beside`` are the file names in its folder."""
+        name = os.path.basename(os.fspath(path))
+        return cls(f"{path}: no such file or folder{with_hint(name, beside, 'check the path')}")
+
+    @classmethod
+    def unreadable(cls, path: PathLike, reason: str) -> LoadError:
+        """Pass on why the system refuses to read a file."""
+        return cls(f"{path}: cannot be read ({reason}); check its permissions")
+
+    @classmethod
+    def not_a_graph(cls, path: PathLike, reason: str) -> LoadError:
+        """Name a file that parses as no kind of graph, and why."""
+        wanted = "a GraphDef, a MetaGraphDef or a SavedModel, binary or text"
+        return cls(f"{path}: not a graph ({reason}); give {wanted}")
+
+    @classmethod
+    def truncated(cls, path: PathLike, reason: str, *, size: int) -> LoadError:
+        """Name a file that ends in mid-message, where it breaks, and its size in bytes."""
+        return cls(f"{path}: truncated or damaged ({size:,} bytes; {reason}); copy it again")
+
+    @classmethod
+    def no_checkpoint(cls, path: PathLike) -> LoadError:
+        """Name a place where a checkpoint was needed and none lies."""
+        return cls(f"{path}: no checkpoint here; give its prefix, as in 'model.ckpt-1000'")
+
+    @classmethod
+    def no_checkpoint_state(cls, folder: PathLike) -> LoadError:
+        """Name a folder in which nothing says what the model is."""
+        return cls(
+            f"{folder}: a folder without a 'checkpoint' file or saved_model.pb; "
+            "give the .meta or .pb file itself"
+        )
+
+    @classmethod
+    def bad_checkpoint_state(cls, state: PathLike) -> LoadError:
+        """Name a ``checkpoint`` file without a checkpoint in it."""
+        return cls(f"{state}: names no model_checkpoint_path; give the checkpoint's prefix instead")
+
+    @classmethod
+    def no_meta(cls, prefix: PathLike) -> LoadError:
+        """Name a checkpoint without the graph that wrote it."""
+        return cls(f"{prefix}: no {prefix}.meta beside the checkpoint; give the graph's own file")
+
+    @classmethod
+    def no_shard(cls, prefix: PathLike, shard: PathLike) -> LoadError:
+        """Name a data file that the checkpoint's index speaks of and that is not there."""
+        return cls(f"{prefix}: its data file {shard} is missing; copy all files of the checkpoint")
+
+    @classmethod
+    def no_such_key(cls, key: str, keys: Iterable[str], *, prefix: PathLike) -> LoadError:
+        """Name a variable that the checkpoint does not hold."""
+        hint = with_hint(key, keys, "give the checkpoint that belongs to this graph")
+        return cls(f"{prefix}: the checkpoint holds no {key!r}{hint}")
+
+    @classmethod
+    def bad_checkpoint(cls, prefix: PathLike, reason: str) -> LoadError:
+        """Pass on why TensorFlow cannot read a checkpoint."""
+        return cls(f"{prefix}: the checkpoint cannot be read ({reason.strip()[:300]})")
+
+    @classmethod
+    def other_shape(
+        cls,
+        key: str,
+        found: Sequence[int | None],
+        wanted: Sequence[int | None],
+        *,
+        prefix: PathLike,
+    ) -> LoadError:
+        """Name a variable whose shape differs between graph and checkpoint."""
+        return cls(
+            f"{prefix}: {key!r} has shape {shape_text(found)} in the checkpoint and "
+            f"{shape_text(wanted)} in the graph; give the checkpoint that belongs to this graph"
+        )
+
+    @classmethod
+    def no_such_tags(
+        cls, path: PathLike, tags: Sequence[str], *, known: Iterable[Sequence[str]]
+    ) -> LoadError:
+        """Name a tag set that picks no graph, or no single one, of a SavedModel."""
+        offered = "; ".join(",".join(each) for each in known) or "none"
+        return cls(f"{path}: tags {','.join(tags)!r} pick no single graph; choose from: {offered}")
+
+    @classmethod
+    def already_frozen(cls, path: PathLike) -> LoadError:
+        """Name an input that graphfreeze itself wrote."""
+        return cls(f"{path}: already a graphfreeze bundle; start again from the model it came from")

@@ -1,0 +1,54 @@
+"""Say why a graph cannot be edited as its selection asks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from graphfreeze.errors.base import GraphfreezeError, with_hint
+
+
+class RewriteError(GraphfreezeError):
+    """Say why a graph cannot be edited as its selection asks."""
+
+    @classmethod
+    def unmaskable_reader(cls, variable: str, node: str, *, op: str) -> RewriteError:
+        """Name a node that reads a partly frozen variable in a way no mask fits."""
+        return cls(
+            f"node {node!r} reads {variable!r} with op {op}, which cannot be masked; "
+            f"freeze {variable!r} whole or leave it trainable"
+        )
+
+    @classmethod
+    def reader_in_loop(cls, variable: str, node: str) -> RewriteError:
+        """Name a lookup inside a while loop, where no mask can be put yet."""
+        return cls(
+            f"node {node!r} reads rows of {variable!r} inside a while loop, where rows cannot be "
+            f"masked; freeze {variable!r} whole or leave it trainable"
+        )
+
+    @classmethod
+    def unguarded_writer(cls, variable: str, node: str, *, op: str) -> RewriteError:
+        """Name a writer of a partly frozen variable that cannot be kept to some rows."""
+        return cls(
+            f"node {node!r} writes {variable!r} with op {op}, which cannot be kept to some rows; "
+            f"choose another optimizer, or freeze {variable!r} whole"
+        )
+
+    @classmethod
+    def broken_promise(cls, rewrite: str, reason: str) -> RewriteError:
+        """Name the pass whose result is not what it promised, and what is wrong."""
+        return cls(f"pass {rewrite!r} broke its promise: {reason}; nothing was written, report it")
+
+    @classmethod
+    def name_taken(cls, node: str) -> RewriteError:
+        """Name a node that is to be added and is there already."""
+        return cls(
+            f"the graph already has a node {node!r}; was it frozen before? "
+            "start again from the model it came from"
+        )
+
+    @classmethod
+    def no_such_node(cls, node: str, names: Iterable[str]) -> RewriteError:
+        """Name a node that an edit speaks of and the graph does not have."""
+        hint = with_hint(node, names, "list names with 'graphfreeze show'")
+        return cls(f"the graph has no node {node!r} to edit{hint}")
