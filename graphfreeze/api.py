@@ -84,7 +84,7 @@ def add_train_op(
     ``loss`` names tensors to sum, or ``total``; without any, the graph's ``losses`` collection has
     to leave no doubt. ``optimizer`` is a name (see ``graphfreeze.train.optimizers``) or an object
     of ``tf.compat.v1.train``; of the names ``adam`` and ``adadelta`` have a learning rate of their
-    own, 0.001. Starts TensorFlow. Raises TrainError, RewriteError.
+    own, 0.001. Starts TensorFlow. Raises TrainError, RewriteError; the model is then as it was.
     """
     if frozen.train is not None:
         raise TrainError.second_train_op(frozen.train.built_name)
@@ -92,8 +92,9 @@ def add_train_op(
     train = TrainOp(frozen.selection, request)
     guard = FilterUpdates(frozen.selection)
     prune = PruneCollections(frozen.selection)
-    run(frozen.draft, [RecoverCollections(), train, guard, RebuildSaver(), prune])
-    frozen.train = train
+    draft = frozen.draft.copy()
+    run(draft, [RecoverCollections(), train, guard, RebuildSaver(), prune])
+    frozen.draft, frozen.train = draft, train
     return frozen
 
 

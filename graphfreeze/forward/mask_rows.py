@@ -7,7 +7,7 @@ import numpy as np
 
 from graphfreeze.errors import RewriteError
 from graphfreeze.model.attrs import read_numbers
-from graphfreeze.model.control_flow import while_values
+from graphfreeze.model.control_flow import nodes_in_loops
 from graphfreeze.model.graph import Edge, Graph
 from graphfreeze.model.model import Model
 from graphfreeze.model.names import TensorRef
@@ -41,7 +41,7 @@ class _Place:
 class MaskRows:
     """Let only the trainable rows of a table have a gradient, with m = 1 for those:
 
-    ``y = m * x + stop_gradient((1 - m) * x)``, whose value is x for every finite x.
+    ``y = m * x + stop_gradient((1 - m) * x)``, whose value is x for every finite x but denormals.
 
     ====================  ============================================================
     lookup of rows        masked behind the lookup, by its ids: a step costs the batch
@@ -155,5 +155,5 @@ def _check_functions(graph: Graph, variable: Variable) -> None:
 
 
 def _check_outside_loops(draft: Draft, variable: Variable, name: str) -> None:
-    if name in while_values(draft.collections):
+    if name in nodes_in_loops(draft.graph):
         raise RewriteError.reader_in_loop(variable.name, name)

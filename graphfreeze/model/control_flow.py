@@ -2,10 +2,12 @@
 
 from collections.abc import Collection
 
-from graphfreeze.model.collected import Collections
+from graphfreeze.model.graph import Graph
 from graphfreeze.model.names import parse_ref
 from graphfreeze.schema import CollectionDef, CondContextDef, WhileContextDef
 
+_ENTERS = frozenset({"Enter", "RefEnter"})
+_EXITS = frozenset({"Exit", "RefExit"})
 _TYPES = {"while_context": WhileContextDef, "cond_context": CondContextDef}
 
 
@@ -78,20 +80,14 @@ def _node(name: str) -> str:
     return parse_ref(str(name)).node
 
 
-def while_values(collections: Collections) -> set[str]:
-    """Return the names of the nodes that stand inside v1 while loops, as their contexts say."""
+def nodes_in_loops(graph: Graph) -> set[str]:
+    """Return the nodes that run inside v1 while loops: from their Enters up to their Exits."""
     found: set[str] = set()
-    entry = collections.get("while_context")
-    for raw in entry.bytes_list.value if entry is not None else ():
-        _collect(WhileContextDef.FromString(raw), found)
+    todo = [name for name in graph.nodes if graph.op(name) in _ENTERS]
+    while todo:
+        name = todo.pop()
+        if name not in found:
+            found.add(name)
+            is_exit = graph.op(name) in _EXITS
+            todo.extend(() if is_exit else graph.consumers(name, data_only=True))
     return found
-
-
-def _collect(context: WhileContextDef | CondContextDef, found: set[str]) -> None:
-    outside = set(context.values_def.external_values.keys())
-    inside = (str(v) for v in context.values_def.values if str(v) not in outside)
-    found.update(_node(name.removeprefix("^")) for name in inside)
-    for nested in context.nested_contexts:
-        which = nested.WhichOneof("ctxt")
-        if which is not None:
-            _collect(getattr(nested, which), found)

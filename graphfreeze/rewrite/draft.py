@@ -40,6 +40,15 @@ class Draft:
         self.value_edits: list[ValueEdit] = []
         self.touched: dict[str, None] = {}
 
+    def copy(self) -> "Draft":
+        """Return a draft of its own with the same edits, to try more of them on."""
+        twin = Draft.__new__(Draft)
+        twin.base, twin.graph = self.base, self.graph.copy()
+        twin.collections, twin.saver = dict(self.collections), self.saver
+        twin.added_functions, twin.value_edits = [*self.added_functions], [*self.value_edits]
+        twin.touched = dict(self.touched)
+        return twin
+
     def apply(self, edit: Edit) -> None:
         """Make one edit."""
         match edit:

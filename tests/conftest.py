@@ -1,0 +1,206 @@
+"""Bundles that both TensorFlows train, each made once a session, and what must be true of them."""
+
+import json
+import os
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+import graphfreeze
+from graphfreeze.model.model import Model
+from graphfreeze.schema import types_pb2
+
+ROOT = Path(__file__).parents[1]
+MODELS = ROOT / "testdata" / "models"
+CORPUS = ROOT.parent / "shared" / "corpus"
+CIFAR = "dotnet+machinelearning-testdata/Microsoft.ML.TensorFlow.TestModels/cifar_model/model.ckpt"
+REGRESSION = "onnx+tensorflow-onnx/tests/models/regression/checkpoint/model"
+TRAIN_BUNDLE = ROOT / "tests" / "tf1" / "train_bundle.py"
+Values = dict[str, npt.NDArray[np.generic]]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A model, what is frozen of it, and how the rest learns."""
+
+    source: Path
+    plan: graphfreeze.FreezePlan
+    optimizer: str
+    learning_rate: float
+    loss: str = ""
+
+
+def _job(name: str, path: str, optimizer: str, rate: float, **plan: object) -> Job:
+    loss = str(plan.pop("loss", ""))
+    return Job(MODELS / name / path, graphfreeze.FreezePlan(**plan), optimizer, rate, loss)  # type: ignore[arg-type]
+
+
+JOBS = {
+    "text_classifier": _job(
+        "text_classifier",
+        "model.ckpt",
+        "adam",
+        0.01,
+        freeze=("hidden",),
+        freeze_rows={"word_embedding": "0:500,874"},
+    ),
+    "bert_tiny": _job(
+        "bert_tiny",
+        "",
+        "sgd",
+        0.5,
+        freeze=("bert/encoder/layer_1", "bert/embeddings/LayerNorm"),
+        freeze_rows={"bert/embeddings/word_embeddings": "0:100,150,-5:"},
+    ),
+    "resource_mlp": _job(
+        "resource_mlp",
+        "",
+        "momentum",
+        0.01,
+        freeze=("hidden",),
+        train_rows={"embedding": "100:"},
+    ),
+    "conv_bn": _job(
+        "conv_bn", "model.ckpt.meta", "rmsprop", 0.01, freeze=("conv1", "bn1"), loss="total"
+    ),
+    "bare_graph": _job(
+        "bare_graph",
+        "graph.pb",
+        "adam",
+        0.01,
+        freeze=("hidden",),
+        freeze_rows={"table": "3:7,9"},
+        loss="loss:0",
+    ),
+}
+CORPUS_JOBS = {
+    "cifar": Job(CORPUS / CIFAR, graphfreeze.FreezePlan(freeze=("Wconv1",)), "adam", 0.001),
+    "cifar, rows": Job(
+        CORPUS / CIFAR, graphfreeze.FreezePlan(freeze_rows={"W1": "::2"}), "adam", 0.001
+    ),
+    "regression": Job(
+        CORPUS / REGRESSION, graphfreeze.FreezePlan(freeze=("W",)), "sgd", 0.01, "truediv:0"
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Made:
+    """A bundle that was written, and a batch to train it with."""
+
+    job: Job
+    folder: Path
+    feeds: Path
+
+
+@pytest.fixture(scope="session")
+def make_bundle(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Made]:
+    """Return a function that makes the bundle of a job once."""
+    root = tmp_path_factory.mktemp("bundles")
+    made: dict[str, Made] = {}
+
+    def make(name: str) -> Made:
+        if name not in made:
+            made[name] = _make(name, root)
+        return made[name]
+
+    return make
+
+
+def _make(name: str, root: Path) -> Made:
+    if name in CORPUS_JOBS and not CORPUS.is_dir():
+        pytest.skip(f"no {CORPUS}")
+    job = {**JOBS, **CORPUS_JOBS}[name]
+    model = graphfreeze.load(job.source)
+    frozen = graphfreeze.freeze(model, job.plan, keep=[job.loss] if ":" in job.loss else [])
+    loss = (job.loss,) if job.loss else ()
+    graphfreeze.add_train_op(
+        frozen, loss=loss, optimizer=job.optimizer, learning_rate=job.learning_rate
+    )
+    folder = root / name.replace(", ", "-")
+    graphfreeze.save(frozen, folder)
+    feeds = MODELS / name / "feeds.json"
+    if name in CORPUS_JOBS:
+        feeds = folder.with_suffix(".json")
+        losses = graphfreeze.show(model).losses
+        feeds.write_text(json.dumps(_random_feeds(model, job.loss or losses[0])))
+    return Made(job, folder, feeds)
+
+
+def _random_feeds(model: Model, loss: str) -> dict[str, object]:
+    """Draw a batch of four for every placeholder: of its shape, or a vector where it says none."""
+    draw = np.random.default_rng(0)
+    feeds = {}
+    for name, node in model.graph.nodes.items():
+        if node.op == "Placeholder":
+            dims = node.attr["shape"].shape.dim
+            shape = [4 if d.size < 0 else d.size for d in dims] or [4]
+            values = draw.standard_normal(shape)
+            dtype = types_pb2.DataType.Name(node.attr["dtype"].type)[3:].lower()
+            dtype = {"float": "float32"}.get(dtype, dtype)
+            if dtype == "int64":
+                values = draw.integers(10, size=shape)
+            array = values > 0 if dtype == "bool" else values.astype(dtype)
+            feeds[f"{name}:0"] = {"dtype": dtype, "shape": shape, "values": array.ravel().tolist()}
+    return {"loss": loss, "feeds": feeds}
+
+
+@pytest.fixture(scope="session")
+def train_bundle() -> Callable[..., Values]:
+    """Return a function that trains a bundle in a process of its own."""
+
+    def train(
+        python: str | Path, folder: Path, feeds: Path, out: Path, *, steps: int = 5
+    ) -> Values:
+        quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0"}
+        command = [python, TRAIN_BUNDLE, folder, feeds, out, "--steps", str(steps)]
+        done = subprocess.run(
+            list(map(str, command)),
+            env={**os.environ, **quiet, "PYTHONWARNINGS": "ignore"},
+            cwd=out.parent,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+        with np.load(out) as values:
+            return dict(values)
+
+    return train
+
+
+@pytest.fixture(scope="session")
+def check_trained() -> Callable[[Path, Values], None]:
+    """Return a function that compares bits before and after with what a bundle says of itself."""
+    return _check_trained
+
+
+def _check_trained(folder: Path, values: Values) -> None:
+    record = json.loads((folder / "graphfreeze.json").read_text())
+    told = {each["name"]: each for each in record["variables"]}
+    assert {each["state"] for each in told.values()} & {"frozen", "partly frozen"}
+    wrong = [name for name, each in told.items() if not _is_as_told(each, values)]
+    assert not wrong
+    step = record["global_step"]
+    assert values[f"after/{step}"] == values[f"before/{step}"] + 5
+
+
+def _is_as_told(each: dict[str, object], values: Values) -> bool:
+    before, after = (values[f"{when}/{each['name']}"] for when in ("before", "after"))
+    same = before.tobytes() == after.tobytes()
+    match each["state"]:
+        case "frozen":
+            return same
+        case "partly frozen":
+            rows = np.zeros(len(before), bool)
+            for start, stop in each["frozen_ranges"]:  # type: ignore[attr-defined]
+                rows[start:stop] = True
+            return not same and before[rows].tobytes() == after[rows].tobytes()
+        case "trainable":
+            return not same
+    return each["state"] == "not trainable"

@@ -1,0 +1,172 @@
+"""After a freeze, what no edit names has its old bytes."""
+
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from graphfreeze.api import FrozenModel, freeze, load, save
+from graphfreeze.errors import EmitError
+from graphfreeze.model.model import Model
+from graphfreeze.model.wire import Codec, Piece
+from graphfreeze.rewrite.draft import Draft
+from graphfreeze.schema import FunctionDefLibrary, GraphDef, MetaGraphDef, NodeDef, SavedModel
+from graphfreeze.selection.plan import FreezePlan
+
+ROOT = Path(__file__).parents[2]
+MODELS = ROOT / "testdata" / "models"
+CORPUS = ROOT.parent / "shared" / "corpus"
+NO_GRAPH = "tfhub_module.pb"
+FILES = {
+    str(path.relative_to(root)): path
+    for root in (MODELS, CORPUS)
+    for path in sorted(root.rglob("*"))
+    if path.suffix in (".meta", ".pb", ".pbtxt") and path.name != NO_GRAPH
+}
+Raws = dict[str, bytes]
+
+
+@cache
+def frozen(path: Path) -> FrozenModel:
+    """Freeze one variable; in a graph without any, stop a gradient."""
+    model = load(path)
+    trainable = [v.name for v in model.variables if v.is_trainable]
+    if len(trainable) > 1:
+        return freeze(model, FreezePlan(freeze=(trainable[0],)))
+    graph, variables = model.graph, {variable.name for variable in model.variables}
+    taken = (ref for name in graph.nodes for ref in graph.data_inputs(name))
+    tensors = (str(ref) for ref in taken if ref.node not in variables)
+    return freeze(model, FreezePlan(stop_gradient=(next(tensors),)))
+
+
+def inside(codec: Codec, raw: bytes, owner: type, field: str) -> bytes:
+    (piece,) = (each for each in codec.split(raw, owner) if each.field == field)
+    return codec.body(piece)
+
+
+def graph_bytes(model: Model) -> tuple[Codec, bytes]:
+    """Return the GraphDef of a file that was read."""
+    raw = model.raw
+    if model.root.owner is SavedModel:
+        raw = inside(model.codec, raw, SavedModel, "meta_graphs")
+    if model.root.owner is not GraphDef:
+        raw = inside(model.codec, raw, MetaGraphDef, "graph_def")
+    return model.codec, raw
+
+
+def raw_nodes(codec: Codec, graph: bytes) -> Raws:
+    """Return the bytes of every node, without blanks around, in the order of the file."""
+    pieces = [each for each in codec.split(graph, GraphDef) if each.field == "node"]
+    return {_name(codec, piece): piece.raw.strip() for piece in pieces}
+
+
+def _name(codec: Codec, piece: Piece) -> str:
+    return str(codec.parse(codec.body(piece), NodeDef).name)
+
+
+def written(path: Path, out: Path) -> tuple[Draft, bytes]:
+    result = frozen(path)
+    save(result, out)
+    return result.draft, out.read_bytes()
+
+
+def check_untouched(before: Raws, after: Raws, draft: Draft) -> None:
+    """Compare the bytes of nodes that no edit names, and the order of all."""
+    removed, named = set(draft.removed_nodes()), set(draft.touched)
+    same = [name for name in before if name not in named | removed]
+    assert [name for name in after if name in before and name not in named] == same
+    assert {name: after[name] for name in same} == {name: before[name] for name in same}
+    kept = [name for name in before if name not in removed]
+    assert list(after) == kept + draft.added_nodes()
+
+
+BINARIES = {name: path for name, path in FILES.items() if path.suffix != ".pbtxt"}
+TEXTS = {name: path for name, path in FILES.items() if path.suffix == ".pbtxt"}
+METAS = {name: path for name, path in FILES.items() if path.suffix == ".meta"}
+OWN = {name: path for name, path in FILES.items() if MODELS in path.parents}
+
+
+@pytest.mark.parametrize("suffix", [".pb", ".meta"])
+@pytest.mark.parametrize("path", BINARIES.values(), ids=BINARIES)
+def test_binary_from_binary(path: Path, suffix: str, tmp_path: Path) -> None:
+    draft, raw = written(path, tmp_path / f"out{suffix}")
+    codec, graph = graph_bytes(draft.base)
+    after = inside(codec, raw, MetaGraphDef, "graph_def") if suffix == ".meta" else raw
+    check_untouched(raw_nodes(codec, graph), raw_nodes(codec, after), draft)
+
+
+@pytest.mark.parametrize("path", TEXTS.values(), ids=TEXTS)
+def test_text_from_text(path: Path, tmp_path: Path) -> None:
+    draft, raw = written(path, tmp_path / "out.pbtxt")
+    codec, graph = graph_bytes(draft.base)
+    check_untouched(raw_nodes(codec, graph), raw_nodes(codec, raw), draft)
+
+
+@pytest.mark.parametrize("suffix", [".pb", ".pbtxt", ".meta"])
+@pytest.mark.parametrize("path", OWN.values(), ids=OWN)
+def test_what_is_written_is_what_the_draft_says(path: Path, suffix: str, tmp_path: Path) -> None:
+    """Read the file again: whatever the encoding, nodes and functions are the draft's."""
+    draft, _ = written(path, tmp_path / f"out{suffix}")
+    model = load(tmp_path / f"out{suffix}")
+    assert dict(model.graph.nodes) == draft.graph.nodes
+    assert model.graph.functions == draft.graph.functions
+    assert model.header.graph_def.versions == draft.base.header.graph_def.versions
+    if suffix == ".meta":
+        assert dict(model.collections) == draft.collections
+        assert model.saver == draft.saver
+
+
+@pytest.mark.parametrize("path", METAS.values(), ids=METAS)
+def test_all_else_in_a_meta_graph(path: Path, tmp_path: Path) -> None:
+    draft, raw = written(path, tmp_path / "out.meta")
+    base = draft.base
+    changed = {
+        key for key in base.collections if draft.collections.get(key) != base.collections[key]
+    }
+    before = [p for p in base.codec.split(base.raw, MetaGraphDef) if p.field != "graph_def"]
+    after = base.codec.split(raw, MetaGraphDef)
+    if draft.saver != base.saver:
+        before = [piece for piece in before if piece.field != "saver_def"]
+    for piece in before:
+        if piece.field == "collection_def":
+            entry = MetaGraphDef.CollectionDefEntry.FromString(base.codec.body(piece))
+            if entry.key in changed:
+                continue
+        assert piece in after
+
+
+def test_functions_keep_their_bytes(tmp_path: Path) -> None:
+    path = next((p for p in FILES.values() if p.name == "flib_graph_1.pbtxt"), None)
+    if path is None:
+        pytest.skip(f"no {CORPUS}")
+    draft, raw = written(path, tmp_path / "out.pbtxt")
+    codec, graph = graph_bytes(draft.base)
+    libraries = [inside(codec, each, GraphDef, "library") for each in (graph, raw)]
+    before, after = (codec.split(each, FunctionDefLibrary) for each in libraries)
+    assert [piece.raw.strip() for piece in before] == [piece.raw.strip() for piece in after]
+
+
+def test_comments_and_blanks_of_a_text_stay(tmp_path: Path) -> None:
+    text = (MODELS / "bare_graph" / "graph.pbtxt").read_text()
+    source = tmp_path / "in.pbtxt"
+    source.write_text("# written by hand\n" + text.replace("node {", "node  {  # a node", 3))
+    save(freeze(load(source), FreezePlan(freeze=("hidden",))), tmp_path / "out.pbtxt")
+    result = (tmp_path / "out.pbtxt").read_text()
+    assert result.startswith("# written by hand\nnode  {  # a node")
+    assert result.count("# a node") == 3
+
+
+def test_an_unfrozen_model_is_copied_to_the_byte(tmp_path: Path) -> None:
+    for path in FILES.values():
+        out = tmp_path / f"{path.stem}-copy{path.suffix}"
+        save(load(path), out, force=True)
+        assert out.read_bytes() == path.read_bytes(), path
+
+
+def test_a_bundle_needs_a_checkpoint(tmp_path: Path) -> None:
+    source = tmp_path / "model.meta"
+    source.write_bytes((MODELS / "bert_tiny" / "model.ckpt.meta").read_bytes())
+    result = freeze(load(source), FreezePlan(freeze=("bert",)))
+    with pytest.raises(EmitError, match="no checkpoint to make a bundle from"):
+        save(result, tmp_path / "out")
+    assert [each.name for each in tmp_path.iterdir()] == ["model.meta"]

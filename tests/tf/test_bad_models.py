@@ -1,0 +1,202 @@
+"""What only TensorFlow can find wrong with a model is one line of error, and nothing is left."""
+
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow.compat.v1 as tf
+
+import graphfreeze
+from graphfreeze.api import FrozenModel, add_train_op, freeze, load, save
+from graphfreeze.errors import GraphfreezeError, LoadError, RewriteError, TrainError
+from graphfreeze.model.sketch import sketch_meta_graph
+from graphfreeze.selection.plan import FreezePlan
+
+MODELS = Path(__file__).parents[2] / "testdata" / "models"
+W = """
+w = VariableV2() {shape: [4, 2]}
+w/read = Identity(w)
+v = VariableV2() {shape: [4, 2]}
+v/read = Identity(v)
+x = Placeholder() {shape: [4, 2]}
+n = Const() {dtype: int32, value: 3}
+away = L2Loss(x)
+stopped = StopGradient(w/read)
+"""
+
+
+def frozen(text: str, folder: Path, plan: FreezePlan | None = None) -> FrozenModel:
+    (folder / "in.meta").write_bytes(sketch_meta_graph(W + text).SerializeToString())
+    return freeze(load(folder / "in.meta"), plan or FreezePlan(freeze=("v",)), keep=["loss"])
+
+
+# sketch, --loss, what the error says
+UNTRAINABLE = {
+    "the loss reaches nothing": ("", "away", "loss 'away:0' reaches no trainable variable"),
+    "the loss reaches what is frozen": (
+        "loss = L2Loss(v/read)",
+        "loss:0",
+        "loss 'loss:0' reaches no trainable variable; choose --loss or freeze less",
+    ),
+    "the loss is behind a stop": ("loss = L2Loss(stopped)", "loss", "reaches no trainable"),
+    "unknown loss": ("", "los", "no tensor 'los'"),
+    "a loss of integers": ("", "n", "'n' (op Const, int32) is no floating tensor"),
+    "one unknown op": ("b = Zebra(x)", "w/read", "lacks ops of this graph: Zebra;"),
+    "two unknown ops": (
+        "b = Zebra(x)\na = Ape(x)\nagain = Zebra(a)",
+        "w/read",
+        "lacks ops of this graph: Ape, Zebra; use a version that has them, or --no-train-op",
+    ),
+    "TensorFlow refuses the graph": (
+        "axis = Const() {value: [9]}\nloss = Sum(w/read, axis)",
+        "loss",
+        "refuses to import the graph",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "loss", "message"), UNTRAINABLE.values(), ids=UNTRAINABLE)
+def test_no_train_op(text: str, loss: str, message: str, tmp_path: Path) -> None:
+    result = frozen(text, tmp_path)
+    nodes = dict(result.draft.graph.nodes)
+    with pytest.raises(TrainError) as caught:
+        add_train_op(result, loss=[loss], optimizer="sgd", learning_rate=0.1)
+    assert message in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
+    assert result.train is None
+    assert result.draft.graph.nodes == nodes
+
+
+def test_a_graph_that_cannot_be_imported_is_rewritten_all_the_same(tmp_path: Path) -> None:
+    result = frozen("b = Zebra(v/read)\n", tmp_path)
+    save(result, tmp_path / "out.meta")
+    nodes = load(tmp_path / "out.meta").graph.nodes
+    assert list(nodes["b"].input) == ["v/read/graphfreeze/stop"]
+
+
+def test_a_second_train_op_is_refused(tmp_path: Path) -> None:
+    result = frozen("loss = L2Loss(w/read)", tmp_path)
+    add_train_op(result, loss=["loss"], optimizer="sgd", learning_rate=0.1)
+    with pytest.raises(TrainError):
+        add_train_op(result, loss=["loss"], optimizer="sgd", learning_rate=0.1)
+
+
+class AddSign:
+    """An optimizer whose op has no way to be kept to some rows."""
+
+    def apply_gradients(
+        self, grads_and_vars: Sequence[tuple[Any, Any]], global_step: object = None
+    ) -> object:
+        ((gradient, variable),) = grads_and_vars
+        slot = tf.get_variable("slot", initializer=tf.zeros([4, 2]), trainable=False)
+        return tf.raw_ops.ApplyAddSign(
+            var=variable.op.outputs[0], m=slot.op.outputs[0], grad=gradient,
+            lr=0.1, alpha=1.0, sign_decay=1.0, beta=0.9,
+        )  # fmt: skip
+
+
+def test_an_optimizer_that_cannot_be_guarded_leaves_the_model_as_it_was(tmp_path: Path) -> None:
+    result = frozen("loss = L2Loss(w/read)", tmp_path, FreezePlan(freeze_rows={"w": "1"}))
+    nodes = dict(result.draft.graph.nodes)
+    with pytest.raises(RewriteError, match="writes 'w' with op ApplyAddSign, which cannot"):
+        add_train_op(result, loss=["loss"], optimizer=AddSign())
+    assert result.draft.graph.nodes == nodes
+    add_train_op(result, loss=["loss"], optimizer="sgd", learning_rate=0.1)
+    assert graphfreeze.report(result).train_op == "graphfreeze/train_op"
+    assert "slot" not in result.draft.graph
+
+
+def test_unknown_argument_of_an_optimizer(tmp_path: Path) -> None:
+    result = frozen("loss = L2Loss(w/read)", tmp_path)
+    with pytest.raises(TrainError, match="takes no argument 'beta'; did you mean beta"):
+        add_train_op(result, loss=["loss"], optimizer="adam", arguments={"beta": 0.5})
+
+
+def write_checkpoint(prefix: Path, values: dict[str, np.ndarray]) -> None:
+    """Write another checkpoint in place of the model's own."""
+    with tf.Graph().as_default(), tf.Session() as session:
+        save = tf.raw_ops.SaveV2(
+            prefix=str(prefix),
+            tensor_names=list(values),
+            shape_and_slices=[""] * len(values),
+            tensors=list(values.values()),
+        )
+        session.run(save)
+
+
+def read_checkpoint(prefix: Path) -> dict[str, np.ndarray]:
+    reader = tf.train.load_checkpoint(str(prefix))
+    return {key: reader.get_tensor(key) for key in sorted(reader.get_variable_to_shape_map())}
+
+
+DAMAGE = {
+    "a key is missing": (
+        lambda values: values.pop("hidden/kernel"),
+        "the checkpoint holds no 'hidden/kernel'; give the",
+    ),
+    "another shape": (
+        lambda values: values.update({"hidden/bias": np.zeros(3, np.float32)}),
+        "'hidden/bias' has shape [3] in the checkpoint and [16] in the graph",
+    ),
+}
+
+
+@pytest.mark.parametrize(("damage", "message"), DAMAGE.values(), ids=DAMAGE)
+def test_checkpoint_of_another_model(damage: object, message: str, tmp_path: Path) -> None:
+    model = Path(shutil.copytree(MODELS / "resource_mlp", tmp_path / "in"))
+    values = read_checkpoint(model / "model.ckpt")
+    damage(values)
+    write_checkpoint(model / "model.ckpt", values)
+    result = freeze(load(model), FreezePlan(freeze=("output",)))
+    add_train_op(result, optimizer="adam")
+    with pytest.raises(LoadError) as caught:
+        save(result, tmp_path / "out")
+    assert message in str(caught.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["in"]
+
+
+BROKEN = {
+    "a shard is missing": ("model.ckpt.data-00000-of-00001", None),
+    "the index is cut off": ("model.ckpt.index", b"short"),
+}
+
+
+@pytest.mark.parametrize("trains", [True, False], ids=["train_op", "no train_op"])
+@pytest.mark.parametrize(("name", "content"), BROKEN.values(), ids=BROKEN)
+def test_broken_checkpoint(name: str, content: bytes | None, trains: bool, tmp_path: Path) -> None:
+    model = Path(shutil.copytree(MODELS / "bare_graph", tmp_path / "in"))
+    (model / name).unlink()
+    if content is not None:
+        (model / name).write_bytes(content)
+    result = freeze(load(model / "graph.pb"), FreezePlan(freeze=("output",)), keep=["loss:0"])
+    if trains:
+        add_train_op(result, loss=["loss:0"], optimizer="adam")
+    with pytest.raises(GraphfreezeError) as caught:
+        save(result, tmp_path / "out")
+    assert len(str(caught.value).splitlines()) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["in"]
+
+
+@pytest.mark.parametrize("trains", [True, False], ids=["train_op", "no train_op"])
+def test_second_shard_is_missing(trains: bool, tmp_path: Path) -> None:
+    model = Path(shutil.copytree(MODELS / "resource_mlp", tmp_path / "in"))
+    (model / "model.ckpt.data-00000-of-00001").rename(model / "model.ckpt.data-00000-of-00002")
+    result = freeze(load(model), FreezePlan(freeze=("output",)))
+    if trains:
+        add_train_op(result, optimizer="adam")
+    with pytest.raises(LoadError, match=r"data file model.ckpt.data-\*-of-00002 is missing"):
+        save(result, tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["in"]
+
+
+def test_report_of_a_variable_that_the_loss_does_not_reach(tmp_path: Path) -> None:
+    result = frozen("loss = L2Loss(w/read)\n", tmp_path, FreezePlan(stop_gradient=("x",)))
+    add_train_op(result, loss=["loss"], optimizer="adam")
+    states = {each.name: each.state for each in graphfreeze.report(result).variables}
+    assert states["w"] == "trainable"
+    assert states["v"] == "not reached"
+    assert json.dumps(graphfreeze.report(result).keys_added).count("v/") == 0
