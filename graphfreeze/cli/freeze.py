@@ -13,7 +13,7 @@ from graphfreeze.cli.chatter import without_chatter
 from graphfreeze.cli.console import print_json, print_lines, warn, working
 from graphfreeze.emit.place import is_file
 from graphfreeze.model.records import FreezeRecord
-from graphfreeze.report.text import freeze_lines
+from graphfreeze.report.freeze_text import freeze_lines
 from graphfreeze.selection.plan import FreezePlan
 from graphfreeze.train.optimizers import OPTIMIZERS
 from graphfreeze.train.request import TOTAL

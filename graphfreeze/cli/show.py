@@ -6,7 +6,7 @@ import msgspec
 from graphfreeze import api
 from graphfreeze.cli import options
 from graphfreeze.cli.console import print_json, print_lines
-from graphfreeze.report.text import show_lines
+from graphfreeze.report.show_text import show_lines
 
 
 class ShowOptions(msgspec.Struct, frozen=True):

@@ -8,22 +8,19 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from graphfreeze.model.attrs import parse_shape
 from graphfreeze.model.collected import Collections, node_refs, variable_entries
+from graphfreeze.model.gradients import Gradients
 from graphfreeze.model.graph import Graph
 from graphfreeze.model.names import parse_ref
 from graphfreeze.model.reads import RESTORERS, SAVERS, STATUS, handle_edges, handles, reads, writers
 from graphfreeze.model.saver import SaverOps
 from graphfreeze.model.variables import REF_OPS, RESOURCE_OPS, Variable
-from graphfreeze.schema import MetaGraphDef, types_pb2
+from graphfreeze.schema import MetaGraphDef
 
 TRAIN_OP_KEYS = frozenset({"train_op", "saved_model_train_op"})
 _LISTS = ("global_step", "model_variables", "moving_average_variables")
-_SHAPES = frozenset({"Shape", "ShapeN", "Size", "Rank", "ZerosLike", "OnesLike"})
 _EXITS = frozenset({"Exit", "RefExit"})
-_CONSTANT = frozenset({"Const", "NoOp"})
 _VARIABLES = REF_OPS | RESOURCE_OPS
-_FLOATS = frozenset({types_pb2.DT_FLOAT, types_pb2.DT_DOUBLE, types_pb2.DT_HALF})
 
 
 @dataclass
@@ -48,7 +45,7 @@ class Training:
         free = [slot for slot in self.slots() if self._is_unchecked(slot)]
         own = [node for slot in free for node in self._own_nodes(slot)]
         self.found.update(dict.fromkeys(own))
-        leftovers = self._idle_shapes()
+        leftovers = [n for n in self.gradients.late_shapes() if not self._is_used(n)]
         self.found.update(dict.fromkeys(leftovers))
         for name in [*own, *leftovers]:
             self._climb(name)
@@ -56,6 +53,11 @@ class Training:
         for name in [name for name in self.found if self._ends_live_loop(name)]:
             del self.found[name]
         return self
+
+    @cached_property
+    def gradients(self) -> Gradients:
+        """What the gradients of the old training are told by."""
+        return Gradients(self.graph, self.variables, frozenset(self.protected))
 
     def slots(self) -> list[Variable]:
         """Return the variables that nothing but the old training uses, or checks for a value."""
@@ -81,7 +83,9 @@ class Training:
         """Tell whether a writer's value depends on no variable: an initializer, a restore op."""
         own = {handle.node for handle in handles(self.graph, variable)}
         values = [ref.node for ref in self.graph.data_inputs(writer) if ref.node not in own]
-        return "Apply" not in self.graph.op(writer) and not self._variable_dependent & set(values)
+        return "Apply" not in self.graph.op(writer) and not self.gradients.variable_dependent & set(
+            values
+        )
 
     def find_initializer(self, variable: Variable) -> str | None:
         """Return the op that gives a variable a value of its own, not one from a checkpoint."""
@@ -91,58 +95,6 @@ class Training:
             if is_assign and not above & RESTORERS and self.is_initial(writer, variable):
                 return writer
         return None
-
-    @cached_property
-    def _variable_dependent(self) -> set[str]:
-        return self._data_descendants(v.name for v in self.variables)
-
-    @cached_property
-    def _data_dependent(self) -> set[str]:
-        """The nodes that a batch of data can change."""
-        graph = self.graph
-        sources = (
-            name
-            for name, node in graph.nodes.items()
-            if node.op not in _CONSTANT | _VARIABLES and not graph.data_inputs(name)
-        )
-        return self._data_descendants(sources)
-
-    @cached_property
-    def _gradients(self) -> dict[int, set[str]]:
-        """What stems from each node that tf.gradients begins with, by that node's place."""
-        seeds = ((i, n) for i, n in enumerate(self.graph.nodes) if self._is_seed(n))
-        return {place: self._data_descendants([name]) for place, name in seeds}
-
-    @cached_property
-    def _measured(self) -> set[str]:
-        """The nodes whose shape a seed of gradients takes."""
-        graph = self.graph
-        sources = (graph.data_inputs(name)[0].node for name in graph.nodes if self._is_seed(name))
-        return {graph.data_inputs(name)[0].node for name in sources if graph.op(name) == "Shape"}
-
-    @cached_property
-    def _places(self) -> dict[str, int]:
-        return {name: place for place, name in enumerate(self.graph.nodes)}
-
-    def _is_seed(self, name: str) -> bool:
-        """Tell whether a node is ``Fill(shape of the loss, 1.0)`` that no kept tensor needs."""
-        graph = self.graph
-        if graph.op(name) != "Fill" or name in self.protected:
-            return False
-        value = graph.nodes[graph.data_inputs(name)[1].node]
-        tensor = value.attr["value"].tensor
-        numbers = [*tensor.float_val, *tensor.double_val, *tensor.half_val]
-        is_scalar = parse_shape(tensor.tensor_shape) == ()
-        return value.op == "Const" and tensor.dtype in _FLOATS and is_scalar and _is_one(numbers)
-
-    def _data_descendants(self, names: Iterable[str]) -> set[str]:
-        found, todo = set[str](), list(names)
-        while todo:
-            name = todo.pop()
-            if name not in found:
-                found.add(name)
-                todo.extend(self.graph.consumers(name, data_only=True))
-        return found
 
     def _spread(self, seeds: Iterable[str]) -> None:
         """Take in what needs a training node, and what only training nodes need."""
@@ -171,31 +123,10 @@ class Training:
         users = graph.consumers(name, data_only=True) or graph.consumers(name)
         if not all(user in self.found for user in users):
             return False
-        if self._is_loss(name):
+        if self.gradients.is_loss(name):
             self.protected |= graph.ancestors([name])
             return False
         return True
-
-    def _is_loss(self, name: str) -> bool:
-        """Tell whether a node is the end of a forward computation that gradients alone look at.
-
-        It was there before the gradients that look at it; what gradients make of it came later.
-        Gradients of a loss without a static shape begin with its Shape.
-        """
-        if name in self._measured:
-            return True
-        forward = name in self._variable_dependent and name in self._data_dependent
-        if not forward or self.graph.op(name) in _SHAPES:
-            return False
-        users = set(self.graph.consumers(name, data_only=True))
-        later = (found for at, found in self._gradients.items() if at > self._places[name])
-        return any(name not in found and users & found for found in later)
-
-    def _idle_shapes(self) -> list[str]:
-        """Return shapes and zeros that gradients made and did not use."""
-        graph, first = self.graph, min(self._gradients, default=len(self._places))
-        late = (n for n, place in self._places.items() if place > first and graph.op(n) in _SHAPES)
-        return [n for n in late if n not in self.protected and not self._is_used(n)]
 
     def _circular(self) -> list[str]:
         """Return what leads nowhere but round a loop: counters and stacks that gradients need."""
@@ -254,7 +185,3 @@ class Training:
         users = (u for u in self._users(slot) if self.graph.op(u) not in SAVERS)
         yield from (handle.node for handle in handles(self.graph, slot))
         yield from users
-
-
-def _is_one(numbers: list[float]) -> bool:
-    return numbers in ([1.0], [0x3C00])

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from graphfreeze.model.records import FreezeRecord, VariableRecord
-from graphfreeze.report.text import freeze_lines
+from graphfreeze.report.freeze_text import freeze_lines
 
 
 def variable(name: str, state: str, **more: object) -> VariableRecord:

@@ -1,0 +1,101 @@
+"""Tell what tf.gradients made from what the model computes."""
+
+from collections.abc import Iterable, Set
+from dataclasses import dataclass
+from functools import cached_property
+
+from graphfreeze.model.attrs import parse_shape
+from graphfreeze.model.graph import Graph
+from graphfreeze.model.variables import REF_OPS, RESOURCE_OPS, Variable
+from graphfreeze.schema import types_pb2
+
+_SHAPES = frozenset({"Shape", "ShapeN", "Size", "Rank", "ZerosLike", "OnesLike"})
+_NO_DATA = frozenset({"Const", "NoOp"}) | REF_OPS | RESOURCE_OPS
+_FLOATS = frozenset({types_pb2.DT_FLOAT, types_pb2.DT_DOUBLE, types_pb2.DT_HALF})
+
+
+@dataclass(frozen=True)
+class Gradients:
+    """What depends on what in a graph; ``protected`` nodes are no gradients."""
+
+    graph: Graph
+    variables: tuple[Variable, ...]
+    protected: Set[str]
+
+    @cached_property
+    def variable_dependent(self) -> set[str]:
+        """The nodes that the value of a variable can change."""
+        return self._data_descendants(v.name for v in self.variables)
+
+    @cached_property
+    def _data_dependent(self) -> set[str]:
+        """The nodes that a batch of data can change."""
+        graph = self.graph
+        sources = (
+            name
+            for name, node in graph.nodes.items()
+            if node.op not in _NO_DATA and not graph.data_inputs(name)
+        )
+        return self._data_descendants(sources)
+
+    @cached_property
+    def _gradients(self) -> dict[int, set[str]]:
+        """What stems from each node that tf.gradients begins with, by that node's place."""
+        seeds = ((i, n) for i, n in enumerate(self.graph.nodes) if self._is_seed(n))
+        return {place: self._data_descendants([name]) for place, name in seeds}
+
+    @cached_property
+    def _measured(self) -> set[str]:
+        """The nodes whose shape a seed of gradients takes."""
+        graph = self.graph
+        sources = (graph.data_inputs(name)[0].node for name in graph.nodes if self._is_seed(name))
+        return {graph.data_inputs(name)[0].node for name in sources if graph.op(name) == "Shape"}
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {name: place for place, name in enumerate(self.graph.nodes)}
+
+    def _is_seed(self, name: str) -> bool:
+        """Tell whether a node is ``Fill(shape of the loss, 1.0)`` that no kept tensor needs."""
+        graph = self.graph
+        if graph.op(name) != "Fill" or name in self.protected:
+            return False
+        value = graph.nodes[graph.data_inputs(name)[1].node]
+        tensor = value.attr["value"].tensor
+        numbers = [*tensor.float_val, *tensor.double_val, *tensor.half_val]
+        is_scalar = parse_shape(tensor.tensor_shape) == ()
+        return value.op == "Const" and tensor.dtype in _FLOATS and is_scalar and _is_one(numbers)
+
+    def _data_descendants(self, names: Iterable[str]) -> set[str]:
+        found, todo = set[str](), list(names)
+        while todo:
+            name = todo.pop()
+            if name not in found:
+                found.add(name)
+                todo.extend(self.graph.consumers(name, data_only=True))
+        return found
+
+    def is_loss(self, name: str) -> bool:
+        """Tell whether a node is the end of a forward computation that gradients alone look at.
+
+        It was there before the gradients that look at it; what gradients make of it came later.
+        Gradients of a loss without a static shape begin with its Shape.
+        """
+        if name in self._measured:
+            return True
+        forward = name in self.variable_dependent and name in self._data_dependent
+        if not forward or self.graph.op(name) in _SHAPES:
+            return False
+        users = set(self.graph.consumers(name, data_only=True))
+        later = (found for at, found in self._gradients.items() if at > self._places[name])
+        return any(name not in found and users & found for found in later)
+
+    def late_shapes(self) -> list[str]:
+        """Return the shapes and zeros that were made after the first gradient."""
+        graph, first = self.graph, min(self._gradients, default=len(self._places))
+        late = (n for n, place in self._places.items() if place > first)
+        return [n for n in late if graph.op(n) in _SHAPES and n not in self.protected]
+
+
+def _is_one(numbers: list[float]) -> bool:
+    return numbers in ([1.0], [0x3C00])

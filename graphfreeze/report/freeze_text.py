@@ -1,0 +1,151 @@
+"""A freeze's record as lines of text."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from rich.text import Text
+
+from graphfreeze.model.records import FreezeRecord, VariableRecord
+from graphfreeze.report.columns import (
+    Row,
+    count_text,
+    shape_text,
+    share_text,
+)
+from graphfreeze.report.lines import (
+    FROZEN,
+    LEARNING,
+    MOST_LISTED,
+    MOST_NAMES,
+    NOT_REACHED,
+    PARTLY,
+    TRAINABLE,
+    facts,
+    frozen_count,
+    rows_text,
+    some_of,
+    state_text,
+    sum_of,
+    sum_text,
+    table,
+)
+from graphfreeze.report.tree import Branch, fold, gather, grow, walk
+
+
+def freeze_lines(
+    record: FreezeRecord, out: Path | None, *, verbose: bool = False
+) -> Iterator[Text]:
+    """Yield what a freeze did; ``out`` is where it was written, None if it was not."""
+    yield Text(record.source, "bold")
+    yield Text()
+    branches = grow(record.variables)
+    if not verbose and len(record.variables) > MOST_LISTED:
+        branches = fold(gather(branches))
+    rows = [_decided(depth, branch) for depth, branch in walk(branches)]
+    yield from table(("variable", "shape", "parameters", "state", "by"), rows, right=(2,))
+    yield Text()
+    yield from _freeze_totals(record.variables)
+    yield Text()
+    yield from facts(_changes(record, verbose), is_listing=True)
+    if record.train_op is not None:
+        yield from facts(_training(record))
+    yield Text()
+    if out is None:
+        yield Text("dry run: nothing was written", "bold")
+        return
+    yield Text.assemble("written to ", (str(out), "bold"), ", to be used so:")
+    yield Text("    with tf.Graph().as_default(), tf.compat.v1.Session() as sess:")
+    yield from (Text(f"        {line}") for line in _usage(record, out))
+
+
+def _decided(depth: int, branch: Branch) -> Row:
+    """Return the row of a variable, of a scope that is told as one, or of a scope's head."""
+    name, own = "  " * depth + branch.name, branch.own
+    if own is None:
+        state, rule = (branch.fate or ("", "")) if not branch.below else ("", "")
+        count = count_text(len(branch.variables), "variable")
+        return f"{name}/", count, sum_text(branch.variables), state_text(state), rule
+    rule = own.rule
+    if own.rows:
+        rule = f"{rows_text(own)}, {rule.replace(f' {own.name}', '')}"
+    times = f"{branch.alike} x " if branch.alike > 1 else ""
+    return name, shape_text(own), times + sum_text([own]), state_text(own.state), rule
+
+
+def _freeze_totals(variables: Sequence[VariableRecord]) -> Iterator[Text]:
+    """Yield frozen against learning parameters; what never learns is no part of the 100 %."""
+    by_state = {state: [v for v in variables if v.state == state] for state in (FROZEN, *LEARNING)}
+    partly = by_state[PARTLY]
+    rows_frozen = sum(frozen_count(v) for v in partly)
+    frozen = sum_of(by_state[FROZEN]) + rows_frozen
+    learning = sum_of(by_state[TRAINABLE]) + sum_of(partly) - rows_frozen
+    unreached = sum_of(by_state[NOT_REACHED])
+    whole = frozen + learning + unreached
+    rows: list[Row] = [
+        _total(FROZEN, frozen, whole, len(by_state[FROZEN]), len(partly)),
+        _total(TRAINABLE, learning, whole, len(by_state[TRAINABLE]), len(partly)),
+    ]
+    if by_state[NOT_REACHED]:
+        rows.append(_total(NOT_REACHED, unreached, whole, len(by_state[NOT_REACHED]), 0))
+    others = [v for v in variables if v.state not in by_state]
+    if others:
+        rows.append(("not trainable", f"{sum_of(others):,}", "", f"{len(others):,}"))
+    yield from table(("", "parameters", "", "variables"), rows, right=(1, 2))
+
+
+def _total(state: str, part: int, whole: int, count: int, partly: int) -> Row:
+    variables = f"{count:,}" + (f" and part of {partly:,}" if partly else "")
+    return state_text(state), f"{part:,}", share_text(part, whole), variables
+
+
+def _changes(record: FreezeRecord, verbose: bool) -> Iterator[tuple[str, Sequence[str]]]:
+    most = None if verbose else MOST_NAMES
+    ops = Counter(record.operations_added).most_common()
+    nodes = f"{count_text(record.nodes_added, 'node')} added, {record.nodes_changed:,} changed"
+    yield "graph", [f"{nodes}, {record.nodes_removed:,} removed; {record.nodes:,} in all"]
+    if ops:
+        yield "  new ops", some_of([f"{op} {count:,}" for op, count in ops], most)
+    if record.stopped_tensors:
+        yield "  stopped at", record.stopped_tensors
+    added, dropped = record.keys_added, record.keys_dropped
+    keys = f"{count_text(len(added), 'key')} added, {len(dropped):,} dropped"
+    yield "checkpoint", [keys if added or dropped else "nothing added or dropped"]
+    if added:
+        yield "  added", some_of(added, most)
+    if dropped:
+        yield "  dropped", some_of(dropped, most)
+
+
+def _training(record: FreezeRecord) -> Iterator[tuple[str, Sequence[str]]]:
+    rate = record.learning_rate
+    yield "train_op", [str(record.train_op)]
+    yield "  loss", [f"{'+ ' * (i > 0)}{name}" for i, name in enumerate(record.losses)]
+    yield "  optimizer", [f"{record.optimizer}" + (f", learning rate {rate:g}" if rate else "")]
+    yield "  step", [str(record.global_step)]
+    if record.newer_ops:
+        yield "  needs", [f"a TensorFlow newer than 1.15, for {', '.join(record.newer_ops)}"]
+
+
+def _usage(record: FreezeRecord, out: Path) -> list[str]:
+    """Return the Python that uses what was written."""
+    place = str(out)
+    if out.suffix == ".pb":
+        made = f"tf.compat.v1.GraphDef.FromString(open({place!r}, 'rb').read())"
+        return [f"graph_def = {made}", "tf.import_graph_def(graph_def, name='')"]
+    if out.suffix == ".pbtxt":
+        made = f"text_format.Parse(open({place!r}).read(), tf.compat.v1.GraphDef())"
+        return [f"graph_def = {made}", "tf.import_graph_def(graph_def, name='')"]
+    if out.suffix == ".meta":
+        return [
+            f"saver = tf.compat.v1.train.import_meta_graph({place!r})",
+            "variables = tf.compat.v1.trainable_variables()  # what is left to learn",
+        ]
+    step = "variables = tf.compat.v1.trainable_variables()  # what is left to learn"
+    if record.train_op is not None:
+        step = "sess.run(tf.compat.v1.get_collection('train_op')[0], feeds)"
+    return [
+        f"saver = tf.compat.v1.train.import_meta_graph({str(out / 'model.meta')!r})",
+        f"saver.restore(sess, {str(out / 'model')!r})",
+        step,
+    ]

@@ -1,0 +1,85 @@
+"""What the lines of all reports are made of: in 80 columns where names allow."""
+
+import re
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
+
+from rich.text import Text
+
+from graphfreeze.model.records import VariableRecord
+from graphfreeze.report.columns import (
+    Row,
+    columns,
+)
+
+FROZEN, PARTLY, TRAINABLE, NOT_REACHED = "frozen", "partly frozen", "trainable", "not reached"
+LEARNING = (PARTLY, TRAINABLE, NOT_REACHED)
+STYLES = {FROZEN: "cyan", PARTLY: "magenta", TRAINABLE: "green", NOT_REACHED: "yellow"}
+MOST_LISTED = 30  # variables that a freeze tells one by one
+MOST_NAMES = 6
+WIDTH, LABEL = 80, 12
+
+
+def rows_text(variable: VariableRecord) -> str:
+    """Return how many rows of a table are frozen."""
+    return f"{variable.frozen_rows or 0:,} of {variable.rows or 0:,} rows"
+
+
+def some_of(names: Sequence[str], most: int | None) -> list[str]:
+    """Return names, and how many more there are."""
+    if most is None or len(names) <= most:
+        return list(names)
+    return [*names[:most], f"and {len(names) - most:,} more"]
+
+
+def facts(
+    facts: Iterable[tuple[str, Sequence[str]]], *, is_listing: bool = False
+) -> Iterator[Text]:
+    """Yield labelled lines; a listing is wrapped between its entries, else each has a line."""
+    for label, entries in facts:
+        lines = _wrapped(entries) if is_listing else list(entries)
+        for i, line in enumerate(lines):
+            yield Text.assemble((f"{'' if i else label:<{LABEL}}", "dim"), " ", line)
+
+
+def _wrapped(entries: Sequence[str]) -> list[str]:
+    # A NUL is no blank, so no entry is broken at one of its own blanks.
+    glued = ", ".join(entry.replace(" ", "\0") for entry in entries).replace(", and\0", " and\0")
+    lines = textwrap.wrap(glued, WIDTH - LABEL - 1, break_long_words=False, break_on_hyphens=False)
+    return [line.replace("\0", " ") for line in lines]
+
+
+def table(head: Sequence[str], rows: Sequence[Row], *, right: Iterable[int]) -> Iterator[Text]:
+    """Yield a table under its head; ``right`` columns end in line."""
+    yield from columns([[Text(cell, "bold") for cell in head], *rows], right=right)
+
+
+def state_text(state: str) -> Text:
+    """Return a state in its colour."""
+    return Text(state, STYLES.get(state, ""))
+
+
+def sum_of(variables: Iterable[VariableRecord]) -> int:
+    """Return the number of parameters, as far as shapes are known."""
+    return sum(v.parameters or 0 for v in variables)
+
+
+def sum_text(variables: Sequence[VariableRecord]) -> str:
+    """Return the number of parameters as text that tells if some are unknown."""
+    unknown = any(v.parameters is None for v in variables)
+    known = f"{sum_of(variables):,}"
+    return known if not unknown else "unknown" if len(variables) == 1 else f"{known} + unknown"
+
+
+def frozen_count(variable: VariableRecord) -> int:
+    """Return how many parameters of a partly frozen variable are frozen."""
+    if not variable.rows or variable.frozen_rows is None:
+        return 0
+    return (variable.parameters or 0) * variable.frozen_rows // variable.rows
+
+
+def byte_count(variable: VariableRecord) -> int:
+    """Return how much memory a variable takes; strings count as nothing."""
+    bits = re.search(r"\d+$", variable.dtype)
+    width = int(bits[0]) // 8 if bits else int(variable.dtype == "bool")
+    return (variable.parameters or 0) * width

@@ -1,0 +1,73 @@
+"""A model's record as lines of text."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from rich.text import Text
+
+from graphfreeze.model.records import ModelRecord, VariableRecord
+from graphfreeze.report.columns import (
+    Row,
+    count_text,
+    shape_text,
+    size_text,
+)
+from graphfreeze.report.lines import byte_count, facts, rows_text, state_text, sum_text, table
+from graphfreeze.report.tree import Branch, fold, grow, walk
+
+
+def show_lines(record: ModelRecord, *, verbose: bool = False) -> Iterator[Text]:
+    """Yield what a model holds; ``verbose`` tells every variable."""
+    yield Text(record.path, "bold")
+    yield from facts(
+        [
+            ("format", [record.format]),
+            ("written by", [_writer(record)]),
+            ("nodes", [f"{record.nodes:,}"]),
+            ("checkpoint", [record.checkpoint or "none found; name one with --checkpoint"]),
+            ("losses", record.losses or ["none in the collection 'losses'"]),
+            ("train ops", record.train_ops or ["none"]),
+        ]
+    )
+    if not record.variables:
+        yield from (Text(), Text("no variables"))
+        return
+    yield Text()
+    branches = grow(record.variables)
+    kinds = Counter(v.kind for v in record.variables)
+    rows = [_told(d, b, len(kinds) > 1) for d, b in walk(branches if verbose else fold(branches))]
+    head = ("variable", "shape", "type", "kind" * (len(kinds) > 1), "parameters", "state")
+    yield from table(head, rows, right=(4,))
+    yield Text()
+    yield from _model_totals(record.variables, kinds)
+
+
+def _writer(record: ModelRecord) -> str:
+    name = f"TensorFlow {record.tensorflow}" if record.tensorflow else "an unknown TensorFlow"
+    return f"{name}, graph version {record.producer}"
+
+
+def _told(depth: int, branch: Branch, with_kind: bool) -> Row:
+    """Return the row of a variable or a scope of a model."""
+    name, own = "  " * depth + branch.name, branch.own
+    if own is None:
+        count = count_text(len(branch.variables), "variable")
+        alike = f"{branch.alike} alike" if branch.alike > 1 else ""
+        return f"{name}/", count, alike, "", sum_text(branch.variables), ""
+    times = f"{branch.alike} x " if branch.alike > 1 else ""
+    kind = own.kind if with_kind else ""
+    number = times + sum_text([own])
+    rows = f" ({rows_text(own)})" if own.rows else ""
+    return name, shape_text(own), own.dtype, kind, number, state_text(own.state) + rows
+
+
+def _model_totals(variables: Sequence[VariableRecord], kinds: Counter[str]) -> Iterator[Text]:
+    rows: list[Row] = []
+    states = Counter(v.state for v in variables)
+    for state in [*states, ""] if len(states) > 1 else [""]:
+        those = [v for v in variables if state in ("", v.state)]
+        size = size_text(sum(byte_count(v) for v in those))
+        each = Counter(v.kind for v in those)
+        kind = ", ".join(f"{n:,} {kind}" if len(kinds) > 1 else kind for kind, n in each.items())
+        rows.append((state_text(state or "total"), f"{len(those):,}", sum_text(those), size, kind))
+    yield from table(("", "variables", "parameters", "size", "kind"), rows, right=(1, 2, 3))
