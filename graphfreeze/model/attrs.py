@@ -9,6 +9,10 @@ import numpy.typing as npt
 from graphfreeze.schema import AttrValue, NodeDef, TensorProto, TensorShapeProto, types_pb2
 
 Shape = tuple[int | None, ...]
+FLOATING = frozenset(
+    {types_pb2.DT_HALF, types_pb2.DT_BFLOAT16, types_pb2.DT_FLOAT, types_pb2.DT_DOUBLE}
+)
+COMPLEX = frozenset({types_pb2.DT_COMPLEX64, types_pb2.DT_COMPLEX128})
 
 
 def type_attr(dtype: int) -> AttrValue:

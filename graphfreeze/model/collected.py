@@ -72,3 +72,17 @@ def is_empty(entry: CollectionDef) -> bool:
     """Tell whether a collection has no entry."""
     kind = entry.WhichOneof("kind")
     return kind is None or not getattr(entry, kind).value
+
+
+def names_in(definition: VariableDef) -> list[str]:
+    """Return the tensors and operations that a variable's description names."""
+    fields = ("variable_name", "initializer_name", "snapshot_name", "initial_value_name")
+    return [name for field in fields if (name := str(getattr(definition, field)))]
+
+
+def named_nodes(collections: Collections) -> Iterator[tuple[str, str]]:
+    """Yield key and node of all that collections of nodes and of variables name."""
+    yield from ((key, ref.node) for key, ref in node_refs(collections))
+    for key in collections:
+        for definition in variable_entries(collections, key):
+            yield from ((key, name.partition(":")[0]) for name in names_in(definition))

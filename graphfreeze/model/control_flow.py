@@ -8,7 +8,7 @@ from graphfreeze.schema import CollectionDef, CondContextDef, WhileContextDef
 
 _ENTERS = frozenset({"Enter", "RefEnter"})
 _EXITS = frozenset({"Exit", "RefExit"})
-_TYPES = {"while_context": WhileContextDef, "cond_context": CondContextDef}
+CONTEXTS = {"while_context": WhileContextDef, "cond_context": CondContextDef}
 
 
 def keep_contexts(key: str, entry: CollectionDef, gone: Collection[str]) -> CollectionDef | None:
@@ -17,7 +17,7 @@ def keep_contexts(key: str, entry: CollectionDef, gone: Collection[str]) -> Coll
     A context whose own pivot is gone goes as a whole: it was a loop of gradients, or a branch
     that only training took.
     """
-    kind = _TYPES.get(key)
+    kind = CONTEXTS.get(key)
     if kind is None:
         return None
     out = CollectionDef()
@@ -36,8 +36,8 @@ def keep_contexts(key: str, entry: CollectionDef, gone: Collection[str]) -> Coll
 def _prune(context: WhileContextDef | CondContextDef, gone: Collection[str]) -> bool:
     """Take the values that are gone out of a context, and out of those inside it."""
     values = context.values_def
-    stay = [v for v in values.values if parse_ref(str(v)).node.removeprefix("^") not in gone]
-    lost = [k for k, v in values.external_values.items() if {_node(k), _node(v)} & set(gone)]
+    stay = [v for v in values.values if node_of(v) not in gone]
+    lost = [k for k, v in values.external_values.items() if {node_of(k), node_of(v)} & set(gone)]
     is_changed = len(stay) != len(values.values) or bool(lost)
     if is_changed:
         values.ClearField("values")
@@ -58,7 +58,7 @@ def _prune(context: WhileContextDef | CondContextDef, gone: Collection[str]) -> 
 def _is_gone(context: WhileContextDef | CondContextDef, gone: Collection[str]) -> bool:
     names = [context.pivot_name]
     names += [context.pred_name] if isinstance(context, CondContextDef) else []
-    return any(_node(str(name)) in gone for name in names)
+    return any(node_of(str(name)) in gone for name in names)
 
 
 def _prune_ends(context: WhileContextDef | CondContextDef, gone: Collection[str]) -> bool:
@@ -68,7 +68,7 @@ def _prune_ends(context: WhileContextDef | CondContextDef, gone: Collection[str]
     is_changed = False
     for field in ("loop_exit_names", "loop_enter_names"):
         names = list(getattr(context, field))
-        stay = [name for name in names if _node(name) not in gone]
+        stay = [name for name in names if node_of(name) not in gone]
         if stay != names:
             is_changed = True
             context.ClearField(field)
@@ -76,8 +76,9 @@ def _prune_ends(context: WhileContextDef | CondContextDef, gone: Collection[str]
     return is_changed
 
 
-def _node(name: str) -> str:
-    return parse_ref(str(name)).node
+def node_of(name: str) -> str:
+    """Return the node that a context names, by a tensor or as a pivot that is waited for."""
+    return parse_ref(str(name).removeprefix("^")).node
 
 
 def nodes_in_loops(graph: Graph) -> set[str]:

@@ -2,11 +2,9 @@
 
 from graphfreeze.model.graph import Edge, Graph
 from graphfreeze.model.names import parse_ref
+from graphfreeze.model.variables import ONLY_READ
 from graphfreeze.schema import FunctionDef, NodeDef
 
-_READERS = frozenset(
-    {"ReadVariableOp", "ResourceGather", "ResourceGatherNd", "VarIsInitializedOp", "VariableShape"}
-)
 _FIRST_ARGUMENT = {"If": 1, "StatelessIf": 1, "Case": 1, "StatelessCase": 1}
 
 
@@ -26,7 +24,7 @@ def writes_argument(graph: Graph, edge: Edge) -> bool:
 def _node_writes(graph: Graph, node: NodeDef, slot: int, seen: frozenset[tuple[str, int]]) -> bool:
     names = [str(node.op)] if node.op in graph.functions else called_functions(node)
     if not names:
-        return node.op not in _READERS
+        return node.op not in ONLY_READ
     argument = slot - _FIRST_ARGUMENT.get(str(node.op), 0)
     return any(_function_writes(graph, name, argument, seen) for name in names)
 

@@ -4,14 +4,13 @@ from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from functools import cached_property
 
-from graphfreeze.model.attrs import parse_shape
+from graphfreeze.model.attrs import FLOATING, parse_shape
 from graphfreeze.model.graph import Graph
 from graphfreeze.model.variables import REF_OPS, RESOURCE_OPS, Variable
-from graphfreeze.schema import types_pb2
 
 _SHAPES = frozenset({"Shape", "ShapeN", "Size", "Rank", "ZerosLike", "OnesLike"})
 _NO_DATA = frozenset({"Const", "NoOp"}) | REF_OPS | RESOURCE_OPS
-_FLOATS = frozenset({types_pb2.DT_FLOAT, types_pb2.DT_DOUBLE, types_pb2.DT_HALF})
+_ONES = ([1.0], [0x3C00], [0x3F80])  # float and double, half, bfloat16
 
 
 @dataclass(frozen=True)
@@ -39,16 +38,25 @@ class Gradients:
         return self._data_descendants(sources)
 
     @cached_property
+    def seeds(self) -> list[str]:
+        """The nodes that tf.gradients begins with."""
+        return [name for name in self.graph.nodes if self._is_seed(name)]
+
+    @cached_property
+    def decided(self) -> set[str]:
+        """The nodes whose value gradients decide."""
+        return self._data_descendants(self.seeds)
+
+    @cached_property
     def _gradients(self) -> dict[int, set[str]]:
         """What stems from each node that tf.gradients begins with, by that node's place."""
-        seeds = ((i, n) for i, n in enumerate(self.graph.nodes) if self._is_seed(n))
-        return {place: self._data_descendants([name]) for place, name in seeds}
+        return {self._places[name]: self._data_descendants([name]) for name in self.seeds}
 
     @cached_property
     def _measured(self) -> set[str]:
         """The nodes whose shape a seed of gradients takes."""
         graph = self.graph
-        sources = (graph.data_inputs(name)[0].node for name in graph.nodes if self._is_seed(name))
+        sources = (graph.data_inputs(name)[0].node for name in self.seeds)
         return {graph.data_inputs(name)[0].node for name in sources if graph.op(name) == "Shape"}
 
     @cached_property
@@ -64,7 +72,7 @@ class Gradients:
         tensor = value.attr["value"].tensor
         numbers = [*tensor.float_val, *tensor.double_val, *tensor.half_val]
         is_scalar = parse_shape(tensor.tensor_shape) == ()
-        return value.op == "Const" and tensor.dtype in _FLOATS and is_scalar and _is_one(numbers)
+        return value.op == "Const" and tensor.dtype in FLOATING and is_scalar and numbers in _ONES
 
     def _data_descendants(self, names: Iterable[str]) -> set[str]:
         found, todo = set[str](), list(names)
@@ -95,7 +103,3 @@ class Gradients:
         graph, first = self.graph, min(self._gradients, default=len(self._places))
         late = (n for n, place in self._places.items() if place > first)
         return [n for n in late if graph.op(n) in _SHAPES and n not in self.protected]
-
-
-def _is_one(numbers: list[float]) -> bool:
-    return numbers in ([1.0], [0x3C00])

@@ -67,8 +67,3 @@ def find_ref(text: str) -> TensorRef | None:
 def control(node: str) -> TensorRef:
     """Return the control edge from a node."""
     return TensorRef(node, None)
-
-
-def scope_of(name: str) -> str:
-    """Return the scope that a name stands in, '' at the root."""
-    return name.rpartition("/")[0]

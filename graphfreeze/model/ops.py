@@ -14,13 +14,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
-from typing import NamedTuple
 
 from graphfreeze.errors import RewriteError
 from graphfreeze.model.op_registry import load_shipped
 from graphfreeze.schema import AttrValue, FunctionDef, NodeDef, OpDef, OpList, types_pb2
 
-__all__ = ["OpRegistry", "OpTypeError", "OutputRange"]
+__all__ = ["OpRegistry", "OpTypeError"]
 
 Functions = Mapping[str, FunctionDef]
 
@@ -48,14 +47,6 @@ class OpTypeError(RewriteError, ValueError):
             f"node {node.name!r}: op {node.op!r} has no value for attribute {attr!r}, and its "
             "definition has no default; set the attribute, or export the model again"
         )
-
-
-class OutputRange(NamedTuple):
-    """The outputs ``start`` up to ``end`` of a node: those of the output argument ``arg``."""
-
-    arg: str
-    start: int
-    end: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +86,6 @@ class OpRegistry:
         """Return the type of each output."""
         return tuple(slot.dtype for slot in self._outputs(node, functions))
 
-    def input_types(self, node: NodeDef, functions: Functions = _NO_FUNCTIONS) -> tuple[int, ...]:
-        """Return the type each data input is taken as; a resource is DT_RESOURCE."""
-        return tuple(slot.dtype for slot in self._inputs(node, functions))
-
     def output_is_ref(
         self, node: NodeDef, functions: Functions = _NO_FUNCTIONS
     ) -> tuple[bool, ...]:
@@ -108,19 +95,6 @@ class OpRegistry:
     def input_is_ref(self, node: NodeDef, functions: Functions = _NO_FUNCTIONS) -> tuple[bool, ...]:
         """Tell for each data input if the op takes it as a reference, so may write there."""
         return tuple(slot.is_ref for slot in self._inputs(node, functions))
-
-    def output_names(
-        self, node: NodeDef, functions: Functions = _NO_FUNCTIONS
-    ) -> tuple[OutputRange, ...]:
-        """Return which outputs each output argument stands for, in order; a range may be empty."""
-        ranges: list[OutputRange] = []
-        start = 0
-        definition = self._get_for(node, functions)
-        for arg in definition.output_arg:
-            end = start + len(_types(node, definition, arg))
-            ranges.append(OutputRange(arg.name, start, end))
-            start = end
-        return tuple(ranges)
 
     def is_default(self, node: NodeDef, attr: str) -> bool:
         """Tell whether leaving an attribute off the node would mean the same."""

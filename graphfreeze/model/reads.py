@@ -16,18 +16,15 @@ from collections.abc import Iterator
 from graphfreeze.model.functions import writes_argument
 from graphfreeze.model.graph import Edge, Graph
 from graphfreeze.model.names import TensorRef
-from graphfreeze.model.variables import Variable
+from graphfreeze.model.variables import ONLY_READ, Variable
 from graphfreeze.schema import NodeDef
 
 SAVERS = frozenset({"Save", "SaveSlices", "SaveV2"})
 RESTORERS = frozenset({"Restore", "RestoreSlice", "RestoreV2"})
-LOOKUPS = frozenset({"Gather", "GatherV2", "GatherNd"})
 RESOURCE_LOOKUPS = frozenset({"ResourceGather", "ResourceGatherNd"})
-PASS_VALUE = frozenset({"Identity", "Enter", "Switch", "Exit", "Cast"})
 _PASS_HANDLE = frozenset({"Identity", "Enter", "Switch", "Exit"})
 _PASS_REF = frozenset({"RefEnter", "RefSwitch", "RefIdentity", "RefExit"})
 STATUS = frozenset({"IsVariableInitialized", "VarIsInitializedOp", "VariableShape"})
-_READERS = RESOURCE_LOOKUPS | STATUS | {"ReadVariableOp", "DisableCopyOnRead"}
 _AVERAGING = frozenset({"Sub", "Mul", "Add", "AddV2", "Identity", "Cast", "RealDiv"})
 _SUMMARY = "Summary"
 _RESOURCE_WRITERS = (
@@ -122,7 +119,7 @@ def _writes(graph: Graph, variable: Variable, edge: Edge) -> bool:
     op = graph.op(edge.consumer)
     if variable.kind == "ref":
         return is_ref_edge(graph, edge) and op not in _PASS_REF | STATUS
-    if op in _READERS | _PASS_HANDLE:
+    if op in ONLY_READ | _PASS_HANDLE:
         return False
     return writes_argument(graph, edge)
 

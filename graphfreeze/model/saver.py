@@ -91,10 +91,3 @@ def saved_variable(graph: Graph, tensor: TensorRef) -> str | None:
     while graph.op(name) in ("Identity", "ReadVariableOp", "Enter", "RefEnter"):
         name = graph.data_inputs(name)[0].node
     return name if graph.op(name) in REF_OPS | RESOURCE_OPS else None
-
-
-def checkpoint_keys(graph: Graph, saver: SaverOps | None) -> dict[str, str]:
-    """Return the key of every variable that the saver keeps; without a saver none is told."""
-    entries = saver.all_entries() if saver is not None else ()
-    found = ((saved_variable(graph, entry.tensor), entry.key) for entry in entries)
-    return {name: key for name, key in found if name is not None}

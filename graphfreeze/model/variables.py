@@ -3,19 +3,34 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from graphfreeze.model.attrs import Shape, count_elements, dtype_name, parse_shape
+from graphfreeze.model.attrs import (
+    COMPLEX,
+    FLOATING,
+    Shape,
+    count_elements,
+    dtype_name,
+    parse_shape,
+)
 from graphfreeze.model.collected import Collections, variable_entries
 from graphfreeze.model.graph import Graph
 from graphfreeze.model.names import parse_ref
-from graphfreeze.schema import NodeDef, VariableDef, types_pb2
+from graphfreeze.schema import NodeDef, VariableDef
 
 REF_OPS = frozenset({"VariableV2", "Variable", "AutoReloadVariable"})
 RESOURCE_OPS = frozenset({"VarHandleOp"})
 TRAINABLE = ("trainable_variables", "trainable_resource_variables")
-LOCAL = ("local_variables", "metric_variables")
-_FLOATING = frozenset(
-    {types_pb2.DT_HALF, types_pb2.DT_BFLOAT16, types_pb2.DT_FLOAT, types_pb2.DT_DOUBLE}
+ONLY_READ = frozenset(  # ops that take a handle and never write through it
+    {
+        "ReadVariableOp",
+        "ResourceGather",
+        "ResourceGatherNd",
+        "ResourceStridedSlice",
+        "VariableShape",
+        "VarIsInitializedOp",
+        "DisableCopyOnRead",
+    }
 )
+LOCAL = ("local_variables", "metric_variables")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +50,9 @@ class Variable:
     is_local: bool
 
     @property
-    def is_floating(self) -> bool:
+    def is_differentiable(self) -> bool:
         """Tell whether it can have a gradient."""
-        return self.dtype in _FLOATING
+        return self.dtype in FLOATING | COMPLEX
 
     @property
     def parameters(self) -> int | None:
@@ -58,7 +73,7 @@ class Variable:
 def find_variables(graph: Graph, collections: Collections) -> tuple[Variable, ...]:
     """Return the variables in GraphDef order.
 
-    Without any collection of variables (a bare GraphDef) every floating variable is trainable.
+    Without any collection of variables (a bare GraphDef) every differentiable one is trainable.
     """
     trainable = dict(_definitions(collections, TRAINABLE))
     local = dict(_definitions(collections, LOCAL))
@@ -89,6 +104,6 @@ def _variable(
         dtype=dtype,
         shape=parse_shape(node.attr["shape"].shape) if "shape" in node.attr else None,
         definition=definition,
-        is_trainable=is_trainable and dtype in _FLOATING,
+        is_trainable=is_trainable and dtype in FLOATING | COMPLEX,
         is_local=is_local and not is_trainable,
     )

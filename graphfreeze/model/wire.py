@@ -45,7 +45,7 @@ class Codec(Protocol):
         """Return the piece with another inside."""
 
 
-def _varint(raw: bytes, at: int) -> tuple[int, int]:
+def read_varint(raw: bytes, at: int) -> tuple[int, int]:
     """Return the varint at ``at`` and the place behind it."""
     value = shift = 0
     while shift < _LONGEST_VARINT:
@@ -71,11 +71,11 @@ def _skip(raw: bytes, at: int, wire_type: int) -> int:
     """Return the place behind a field's value."""
     match wire_type:
         case 0:
-            return _varint(raw, at)[1]
+            return read_varint(raw, at)[1]
         case 1:
             return at + 8
         case 2:
-            size, at = _varint(raw, at)
+            size, at = read_varint(raw, at)
             return at + size
         case 5:
             return at + 4
@@ -88,7 +88,7 @@ def _fields(raw: bytes) -> Iterator[tuple[int, int, int]]:
     while at < len(raw):
         start = at
         try:
-            tag, at = _varint(raw, at)
+            tag, at = read_varint(raw, at)
             at = _skip(raw, at, tag & 7)
         except IndexError:
             at = len(raw) + 1
@@ -107,16 +107,16 @@ class BinaryCodec:
 
     def first(self, raw: bytes) -> Piece | None:
         """Return the first field, None if the bytes end inside it; raises DecodeError."""
-        tag, at = _varint(raw, 0)
+        tag, at = read_varint(raw, 0)
         end = _skip(raw, at, tag & 7)
         return None if end > len(raw) else Piece("", raw[:end])
 
     def body(self, piece: Piece) -> bytes:
         """Return a length-delimited field's payload."""
-        tag, at = _varint(piece.raw, 0)
+        tag, at = read_varint(piece.raw, 0)
         if tag & 7 != LENGTH_DELIMITED:
             raise DecodeError(f"{piece.field} is no message")
-        return piece.raw[_varint(piece.raw, at)[1] :]
+        return piece.raw[read_varint(piece.raw, at)[1] :]
 
     def parse(self, body: bytes, kind: type[M]) -> M:
         """Read a message; raises DecodeError."""
@@ -133,7 +133,7 @@ class BinaryCodec:
 
     def refill(self, piece: Piece, body: bytes) -> Piece:
         """Put the same tag and a new length before another payload."""
-        return Piece(piece.field, _tagged(_varint(piece.raw, 0)[0] >> 3, body))
+        return Piece(piece.field, _tagged(read_varint(piece.raw, 0)[0] >> 3, body))
 
 
 def _tagged(number: int, body: bytes) -> bytes:

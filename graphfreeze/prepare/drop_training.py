@@ -46,7 +46,7 @@ class DropTraining:
         yield from _colocation_edits(draft, gone)
 
     def verify(self, base: Model, draft: Draft) -> str | None:
-        """Look for a training writer that is left."""
+        """Look for what is left of the old training."""
         left = self._find(draft).found
         return f"{next(iter(left))} still serves a training" if left else None
 

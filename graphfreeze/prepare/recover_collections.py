@@ -9,10 +9,11 @@ from graphfreeze.model.names import TensorRef
 from graphfreeze.model.reads import reads
 from graphfreeze.model.training import Training
 from graphfreeze.model.variables import Variable
-from graphfreeze.rewrite.builder import MARK, Builder
+from graphfreeze.rewrite.builder import Builder
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.edits import Edit, SetCollection
 from graphfreeze.rewrite.fresh_saver import fresh_saver
+from graphfreeze.rewrite.saver_edits import restore_name
 from graphfreeze.rewrite.slices import new_entry
 from graphfreeze.schema import CollectionDef, VariableDef
 
@@ -71,7 +72,7 @@ def _describe(training: Training, variable: Variable, builder: Builder) -> Varia
     value = training.graph.data_inputs(initial)[1] if initial else None
     return VariableDef(
         variable_name=f"{variable.name}:0",
-        initializer_name=initial or f"{variable.name}/{MARK}/restore",
+        initializer_name=initial or restore_name(variable),
         snapshot_name=read.tensor_name,
         initial_value_name="" if value is None else value.tensor_name,
         trainable=variable.is_trainable,

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphfreeze.model.names import BadNameError, TensorRef, control, find_ref, parse_ref, scope_of
+from graphfreeze.model.names import BadNameError, TensorRef, control, find_ref, parse_ref
 
 REFS = {
     "first output": ("a/b", TensorRef("a/b", 0), "a/b"),
@@ -36,14 +36,6 @@ def test_tensor_name_has_a_port() -> None:
     assert TensorRef("a").tensor_name == "a:0"
     assert TensorRef("a", 2).tensor_name == "a:2"
     assert control("a") == TensorRef("a", None)
-
-
-SCOPES = {"root": ("w", ""), "one": ("a/w", "a"), "two": ("a/b/w", "a/b")}
-
-
-@pytest.mark.parametrize(("name", "scope"), SCOPES.values(), ids=SCOPES)
-def test_scope(name: str, scope: str) -> None:
-    assert scope_of(name) == scope
 
 
 @given(st.text("ab/_.-", min_size=1), st.none() | st.integers(0, 99), st.sampled_from(["", "y"]))

@@ -11,7 +11,7 @@ from graphfreeze.model.op_registry import (
     load_shipped,
     strip_for_tf1,
 )
-from graphfreeze.model.ops import OpRegistry, OpTypeError, OutputRange
+from graphfreeze.model.ops import OpRegistry, OpTypeError
 from graphfreeze.schema import (
     AttrValue,
     FunctionDef,
@@ -59,7 +59,7 @@ FUNCTIONS = {"double": function("double", INT32, FLOAT)}
 RESTORE = node("RestoreV2", dtypes=types(FLOAT, INT64))
 WHILE = node("While", T=types(INT32, FLOAT, RESOURCE))
 GATHER = node("ResourceGather", dtype=T, Tindices=AttrValue(type=INT64))
-BY_INT64 = {"Tidx": AttrValue(type=INT32), "Tsegmentids": AttrValue(type=INT64)}
+INDEX = AttrValue(type=INT64)
 
 OUTPUTS = {
     "one type_attr": (node("Identity", T=T), (FLOAT,)),
@@ -74,6 +74,11 @@ OUTPUTS = {
     "a ref, as base type": (node("VariableV2", dtype=T), (FLOAT,)),
     "a ref type in the attribute": (node("Identity", T=AttrValue(type=FLOAT + 100)), (FLOAT,)),
     "a row lookup": (GATHER, (FLOAT,)),
+    "an old op, by 1.15": (node("TopKV2", T=T), (FLOAT, INT32)),
+    "its TensorFlow 2 form": (
+        node("TopKV2", T=T, index_type=INDEX),
+        (FLOAT, INT64),
+    ),
     "a handle": (node("VarHandleOp", dtype=T), (RESOURCE,)),
     "a function call": (node("double"), (FLOAT,)),
     "an op of TensorFlow 2 only": (node("DisableCopyOnRead"), ()),
@@ -85,23 +90,6 @@ OUTPUTS = {
 def test_output_types(before: NodeDef, outputs: tuple[int, ...]) -> None:
     assert OpRegistry().output_types(before, FUNCTIONS) == outputs
     assert OpRegistry().find_output_types(before, FUNCTIONS) == outputs
-
-
-INPUTS = {
-    "handle and indices": (GATHER, (RESOURCE, INT64)),
-    "several arguments": (node("RestoreV2"), (STRING, STRING, STRING)),
-    "number_attr": (node("ConcatV2", T=T, N=count(2)), (FLOAT, FLOAT, INT32)),
-    "type_list_attr": (WHILE, (INT32, FLOAT, RESOURCE)),
-    "a ref, as base type": (node("Assign", T=T), (FLOAT, FLOAT)),
-    "a function call": (node("double"), (INT32,)),
-    "an old op, by 1.15": (node("SparseSegmentSum", T=T), (FLOAT, INT32, INT32)),
-    "its TensorFlow 2 form": (node("SparseSegmentSum", T=T, **BY_INT64), (FLOAT, INT32, INT64)),
-}
-
-
-@pytest.mark.parametrize(("before", "inputs"), INPUTS.values(), ids=INPUTS)
-def test_input_types(before: NodeDef, inputs: tuple[int, ...]) -> None:
-    assert OpRegistry().input_types(before, FUNCTIONS) == inputs
 
 
 SPARSE = node("SparseApplyAdagrad", T=T, Tindices=AttrValue(type=INT32))
@@ -120,29 +108,6 @@ REFS = {
 def test_refs(before: NodeDef, inputs: tuple[bool, ...], outputs: tuple[bool, ...]) -> None:
     assert OpRegistry().input_is_ref(before) == inputs
     assert OpRegistry().output_is_ref(before) == outputs
-
-
-NAMES = {
-    "one each": (node("TopKV2", T=T), [("values", 0, 1), ("indices", 1, 2)]),
-    "a list": (RESTORE, [("tensors", 0, 2)]),
-    "an empty list, then one": (
-        node("ParseExample", Nsparse=count(0), sparse_types=types(), Tdense=types(FLOAT)),
-        [
-            ("sparse_indices", 0, 0),
-            ("sparse_values", 0, 0),
-            ("sparse_shapes", 0, 0),
-            ("dense_values", 0, 1),
-        ],
-    ),
-    "a function call": (node("double"), [("y", 0, 1)]),
-    "no outputs": (node("NoOp"), []),
-}
-
-
-@pytest.mark.parametrize(("before", "names"), NAMES.values(), ids=NAMES)
-def test_output_names(before: NodeDef, names: list[tuple[str, int, int]]) -> None:
-    expected = tuple(OutputRange(*name) for name in names)
-    assert OpRegistry().output_names(before, FUNCTIONS) == expected
 
 
 PLACEHOLDER = node("Identity", T=AttrValue(placeholder="T"))
@@ -282,7 +247,7 @@ def unknown_ops(graph: GraphDef, registry: OpRegistry) -> Iterator[str]:
             yield each.op
             continue
         data = [edge for edge in each.input if not edge.startswith("^")]
-        assert len(registry.input_types(each, functions)) == len(data), each.name
+        assert len(registry.input_is_ref(each, functions)) == len(data), each.name
 
 
 @pytest.mark.parametrize("name", FILES)

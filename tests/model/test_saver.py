@@ -1,7 +1,7 @@
 import pytest
 
 from graphfreeze.model.model import Model
-from graphfreeze.model.saver import checkpoint_keys, find_saver, restore_ops, save_ops
+from graphfreeze.model.saver import find_saver, restore_ops, save_ops, saved_variable
 from graphfreeze.read.sketch import parse_sketch
 from graphfreeze.schema import SaverDef
 
@@ -56,9 +56,10 @@ KEYS = {
 
 
 @pytest.mark.parametrize(("text", "keys"), KEYS.values(), ids=KEYS)
-def test_checkpoint_keys(text: str, keys: dict[str, str]) -> None:
+def test_keys_of_variables(text: str, keys: dict[str, str]) -> None:
     model = parse_sketch(text)
-    assert checkpoint_keys(model.graph, model.saver_ops) == keys
+    entries = list(model.saver_ops.all_entries()) if model.saver_ops is not None else []
+    assert {saved_variable(model.graph, e.tensor): e.key for e in entries} == keys
 
 
 def test_entries_by_op() -> None:

@@ -85,8 +85,24 @@ FOUND = {
     "an initializer is no training": (FORWARD + "again = Assign(w, zeros)", ""),
     "nor is one that draws numbers": (FORWARD + "draw = RandomUniform(zeros)\n"
                                       "again = Assign(w, draw)", ""),
-    "decay is": (FORWARD + "smaller = Mul(w/read, rate)\nrate = Const()\n"
-                 "decay = AssignSub(w, smaller)", "smaller rate decay"),
+    "decay that the train_op runs is": (
+        FORWARD + "smaller = Mul(w/read, rate)\nrate = Const()\n"
+                  "decay = AssignSub(w, smaller)\ntrain_op: decay", "smaller rate decay"),
+    "a decay by itself is the user's own op": (
+        FORWARD + "smaller = Mul(w/read, rate)\nrate = Const()\ndecay = AssignSub(w, smaller)", ""),
+    "a train op under another key is training all the same": (
+        TRAINED.replace("train_op: train", "optimizer: train"), f"{G} lr step train"),
+    "an update that waits for the step stays": (
+        TRAINED + "c = VariableV2() {shape: [4]}\nc/Assign = Assign(c, zeros)\nvariables: w, c\n"
+                  "c/read = Identity(c)\nmean = AssignSub(c, w/read, ^step)\nupdate_ops: mean",
+        f"{G} lr step train"),
+    "nor does what describes a variable that stays": (
+        TRAINED.replace("^step)", "^step, ^count)")
+        + "n = VariableV2() {dtype: int64, shape: []}\nn/Assign = Assign(n, n/zero)\n"
+          "n/zero = Const() {dtype: int64, value: 0}\nn/read = Identity(n)\n"
+          "n/one = Const() {dtype: int64, value: 1}\nnext = Add(n/read, n/one)\n"
+          "count = Assign(n, next)\nvariables: w, n\nglobal_step: n",
+        f"{G} lr step train n/one next count"),
     "a writer that update_ops run stays": (
         FORWARD + "smaller = Mul(w/read, rate)\nrate = Const()\ndecay = AssignSub(w, smaller)\n"
         "update_ops: decay", ""),
@@ -107,7 +123,7 @@ def test_found(text: str, found: str) -> None:
 
 KEPT = {
     "a tensor of the gradients": ("g/y:0", "g/w g/axis lr step train"),
-    "the train_op": ("train", ""),
+    "the train_op, which waits for nothing then": ("train", f"{G} lr step"),
     "the loss, which stays anyhow": ("loss:0", f"{G} lr step train"),
 }
 

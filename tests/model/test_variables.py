@@ -7,6 +7,7 @@ from graphfreeze.schema import CollectionDef, CondContextDef, VariableDef
 W = "w = VariableV2() {shape: [4, 2]}\n"
 B = "b = VariableV2() {shape: [2]}\n"
 H = "h = VarHandleOp() {shape: [3]}\n"
+C = "c = VariableV2() {dtype: complex64, shape: [2]}\n"
 STEP = "step = VariableV2() {dtype: int64, shape: []}\n"
 
 
@@ -20,6 +21,7 @@ KINDS = {
     "VarHandleOp": ("w = VarHandleOp() {shape: [3]}", "resource", (3,), 3, "float32"),
     "scalar": ("w = VariableV2() {dtype: int64, shape: []}", "ref", (), 1, "int64"),
     "half": ("w = VariableV2() {dtype: float16, shape: [2]}", "ref", (2,), 2, "float16"),
+    "complex": ("w = VariableV2() {dtype: complex64, shape: [2]}", "ref", (2,), 2, "complex64"),
     "a size not known": ("w = VariableV2() {shape: [?, 2]}", "ref", (None, 2), None, "float32"),
     "a rank not known": ("w = VariableV2() {shape: unknown}", "ref", None, None, "float32"),
     "no shape": ("w = VarHandleOp()", "resource", None, None, "float32"),
@@ -33,7 +35,7 @@ def test_what_a_variable_is(
     variable = find(text)["w"]
     assert (variable.kind, variable.shape, variable.parameters) == (kind, shape, count)
     assert variable.type_name == dtype
-    assert variable.is_floating == dtype.startswith("float")
+    assert variable.is_differentiable == dtype.startswith(("float", "complex"))
 
 
 TRAINABLE = {
@@ -43,6 +45,8 @@ TRAINABLE = {
     "both": (W + H + "trainable_variables: w\ntrainable_resource_variables: h", "w h"),
     "only variables: none": (W + B + "variables: w, b", ""),
     "only a tensor collection: all": (W + B + "losses: w:0", "w b"),
+    "no collections: complex, too": ("w = VariableV2() {dtype: complex128}", "w"),
+    "complex": (C + W + "trainable_variables: c", "c"),
     "an int never learns": (STEP + W + "trainable_variables: step, w", "w"),
     "trainable and local": (W + "trainable_variables: w\nlocal_variables: w", "w"),
 }
