@@ -6,14 +6,17 @@ from importlib.metadata import version
 from pathlib import Path
 
 from graphfreeze.emit.bundle import MARK, write_draft, write_model
+from graphfreeze.emit.contents import check_contents
 from graphfreeze.emit.place import check_place, is_file
 from graphfreeze.errors import EmitError, LoadError, TrainError
 from graphfreeze.forward.mask_rows import MaskRows
 from graphfreeze.forward.stop_gradient import StopGradient
 from graphfreeze.guard.filter_updates import FilterUpdates
+from graphfreeze.guard.gate_writers import GateWriters
 from graphfreeze.guard.prune_collections import PruneCollections
 from graphfreeze.guard.rebuild_saver import RebuildSaver
 from graphfreeze.model.model import Model
+from graphfreeze.model.names import TensorRef, find_ref
 from graphfreeze.model.records import FreezeRecord, ModelRecord
 from graphfreeze.prepare.drop_training import DropTraining
 from graphfreeze.prepare.recover_collections import RecoverCollections
@@ -68,7 +71,13 @@ def freeze(model: Model, plan: FreezePlan, *, keep: Sequence[str] = ()) -> Froze
     run(draft, [drop])
     selection = resolve(plan, draft.variables, draft.graph, slots=drop.slots)
     run(draft, [StopGradient(selection), MaskRows(selection), PruneCollections(selection)])
+    kept = [ref for name in keep if (ref := find_ref(name)) is not None]
+    run(draft, _guard(selection, kept))
     return FrozenModel(draft, selection)
+
+
+def _guard(selection: Selection, losses: Sequence[TensorRef]) -> list[Pass]:
+    return [GateWriters(selection, losses), FilterUpdates(selection, losses)]
 
 
 def add_train_op(
@@ -83,17 +92,18 @@ def add_train_op(
 
     ``loss`` names tensors to sum, or ``total``; without any, the graph's ``losses`` collection has
     to leave no doubt. ``optimizer`` is a name (see ``graphfreeze.train.optimizers``) or an object
-    of ``tf.compat.v1.train``; of the names ``adam`` and ``adadelta`` have a learning rate of their
-    own, 0.001. Starts TensorFlow. Raises TrainError, RewriteError; the model is then as it was.
+    of ``tf.compat.v1.train``, which has its settings; of the names ``adam`` and ``adadelta`` have
+    a learning rate of their own, 0.001. Starts TensorFlow. Raises TrainError, RewriteError; the
+    model is then as it was.
     """
     if frozen.train is not None:
         raise TrainError.second_train_op(frozen.train.built_name)
     request = TrainRequest(tuple(loss), optimizer, learning_rate, dict(arguments or {}))
     train = TrainOp(frozen.selection, request)
-    guard = FilterUpdates(frozen.selection)
+    guard = _guard(frozen.selection, train.losses)
     prune = PruneCollections(frozen.selection)
     draft = frozen.draft.copy()
-    run(draft, [RecoverCollections(), train, guard, RebuildSaver(), prune])
+    run(draft, [RecoverCollections(), train, *guard, RebuildSaver(), prune])
     frozen.draft, frozen.train = draft, train
     return frozen
 
@@ -108,13 +118,22 @@ def check_out(model: Model, out: str | Path, *, force: bool = False) -> None:
 def complete(frozen: FrozenModel, out: str | Path) -> FrozenModel:
     """Add what a place needs besides, and return the same object; ``save`` does so by itself.
 
-    A MetaGraphDef gets its collections, a bundle a saver too.
+    A MetaGraphDef gets its collections, a bundle a saver too; its checkpoint is checked. Raises
+    RewriteError, EmitError, LoadError; the model is then as it was.
     """
-    place = Path(out)
-    if place.suffix not in (".pb", ".pbtxt"):
-        described: list[Pass] = [RecoverCollections(), PruneCollections(frozen.selection)]
-        run(frozen.draft, described if is_file(place) else [*described, RebuildSaver()])
+    frozen.draft = _completed(frozen, Path(out))
     return frozen
+
+
+def _completed(frozen: FrozenModel, place: Path) -> Draft:
+    draft = frozen.draft.copy()
+    if place.suffix in (".pb", ".pbtxt"):
+        return draft
+    described: list[Pass] = [RecoverCollections(), PruneCollections(frozen.selection)]
+    run(draft, described if is_file(place) else [*described, RebuildSaver()])
+    if not is_file(place) and draft.base.source.checkpoint is not None:
+        check_contents(draft)
+    return draft
 
 
 def report(frozen: FrozenModel) -> FreezeRecord:
@@ -127,10 +146,11 @@ def save(model: Model | FrozenModel, out: str | Path, *, force: bool = False) ->
     """Write a model, whole or not at all.
 
     ``out`` with suffix ``.pb``, ``.pbtxt`` or ``.meta`` is one graph file; a frozen model goes to
-    a bundle, a folder, otherwise. ``force`` replaces what is there. Raises EmitError, LoadError.
+    a bundle, a folder, otherwise; the model stays as it is. ``force`` replaces a file, an empty
+    folder or a bundle that is there. Raises EmitError, LoadError, RewriteError.
     """
     if isinstance(model, Model):
         write_model(model, Path(out), force=force)
         return
-    complete(model, out)
-    write_draft(model.draft, report(model), Path(out), force=force)
+    done = FrozenModel(_completed(model, Path(out)), model.selection, model.train)
+    write_draft(done.draft, report(done), Path(out), force=force)

@@ -54,6 +54,10 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
         LoadError.no_shard("in/m", "m.data-00001-of-00002"),
         "in/m: its data file m.data-00001-of-00002 is missing",
     ),
+    "LoadError.short_shard": (
+        LoadError.short_shard("in/m", "m.data-00000-of-00001", size=1000, needed=4096),
+        "in/m: its data file m.data-00000-of-00001 has 1,000 bytes of 4,096; copy all files",
+    ),
     "LoadError.no_such_key": (
         LoadError.no_such_key("decoder/bais", NAMES, prefix="in/m"),
         "in/m: the checkpoint holds no 'decoder/bais'; did you mean decoder/bias?",
@@ -70,6 +74,14 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
     "SelectionError.bad_pattern": (
         SelectionError.bad_pattern("a[", "'[' has no partner"),
         "bad pattern 'a[': '[' has no partner",
+    ),
+    "SelectionError.not_a_list": (
+        SelectionError.not_a_list("hid", option="freeze"),
+        "freeze='hid' is one text where a list is needed; write ('hid',)",
+    ),
+    "SelectionError.not_a_mapping": (
+        SelectionError.not_a_mapping("freeze_rows", "emb=0:3"),
+        "freeze_rows='emb=0:3' is no mapping of tables to rows; write {'embedding': '0:1000'}",
     ),
     "SelectionError.several_matched": (
         SelectionError.several_matched("**", [f"w{number}" for number in range(1008)]),
@@ -120,9 +132,17 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
         SelectionError.rows_not_trainable("bn/moving_mean"),
         "'bn/moving_mean' is not trainable, so no row of it learns",
     ),
+    "SelectionError.rows_of_complex": (
+        SelectionError.rows_of_complex("w", dtype="complex64"),
+        "rows of 'w', which is complex64, cannot be chosen; freeze it whole",
+    ),
     "RewriteError.reader_in_loop": (
         RewriteError.reader_in_loop("emb", "while/Gather"),
         "node 'while/Gather' reads rows of 'emb' inside a while loop",
+    ),
+    "RewriteError.ungated_writer": (
+        RewriteError.ungated_writer("bn/mean", "bn/Update", op="MyUpdate"),
+        "node 'bn/Update' writes 'bn/mean' in each step, with op MyUpdate whose output is needed",
     ),
     "RewriteError.unguarded_writer": (
         RewriteError.unguarded_writer("emb", "train/Apply", op="MyApply"),
@@ -189,6 +209,22 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
         TrainError.unknown_optimizer("zzz", ["Ftrl", "Adam"]),
         "no optimizer 'zzz'; choose from Adam, Ftrl",
     ),
+    "TrainError.no_gradient": (
+        TrainError.no_gradient("top/Resize", op="ResizeArea"),
+        "node 'top/Resize' (op ResizeArea) has no gradient; choose another --loss, or stop it",
+    ),
+    "TrainError.bad_global_step": (
+        TrainError.bad_global_step("it is an op Placeholder"),
+        "'global_step' cannot count the steps (it is an op Placeholder); it has to be an integer",
+    ),
+    "TrainError.build_refused": (
+        TrainError.build_refused("no gradients\nprovided", version="2.21.0"),
+        "TensorFlow 2.21.0 refuses to build the train_op: no gradients provided; choose",
+    ),
+    "TrainError.settings_of_an_object": (
+        TrainError.settings_of_an_object(),
+        "an optimizer object has its own learning rate and arguments; leave",
+    ),
     "TrainError.missing_ops": (
         TrainError.missing_ops(["Zeta", "Abacus", "Zeta"], version="1.15.0"),
         "TensorFlow 1.15.0 lacks ops of this graph: Abacus, Zeta; use",
@@ -207,6 +243,19 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
         "out: exists and is of another kind (folder or file)",
     ),
     "EmitError.no_parent": (EmitError.no_parent("/no/where/out"), "the folder /no/where does not"),
+    "EmitError.not_a_bundle": (
+        EmitError.not_a_bundle("photos"),
+        "photos: a folder that is no bundle and not empty; remove it yourself",
+    ),
+    "EmitError.out_is_link": (EmitError.out_is_link("out"), "out: is a symbolic link; remove it"),
+    "EmitError.out_in_use": (
+        EmitError.out_in_use("."),
+        ".: is a mount point, or holds the current folder, and cannot be replaced; write elsewhere",
+    ),
+    "EmitError.no_value": (
+        EmitError.no_value(["step", "rate"], "initializing fails: you must feed 'x'\n"),
+        "holds no value of step, rate, and initializing fails: you must feed 'x'; give a",
+    ),
     "EmitError.no_checkpoint": (
         EmitError.no_checkpoint("m.pb"),
         "m.pb: no checkpoint to make a bundle from",

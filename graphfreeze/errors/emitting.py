@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
-from graphfreeze.errors.base import GraphfreezeError, PathLike
+from graphfreeze.errors.base import GraphfreezeError, PathLike, listed
 
 
 class EmitError(GraphfreezeError):
@@ -43,4 +44,30 @@ class EmitError(GraphfreezeError):
         """Name an input without values, of which no bundle can be made."""
         return cls(
             f"{source}: no checkpoint to make a bundle from; give one, or write a graph file"
+        )
+
+    @classmethod
+    def not_a_bundle(cls, out: PathLike) -> EmitError:
+        """Name a folder that holds something else than a bundle, and so is not replaced."""
+        return cls(f"{out}: a folder that is no bundle and not empty; remove it yourself")
+
+    @classmethod
+    def out_is_link(cls, out: PathLike) -> EmitError:
+        """Name an output that is a symbolic link: is the link to be replaced, or its target?"""
+        return cls(f"{out}: is a symbolic link; remove it, or write to where it leads")
+
+    @classmethod
+    def out_in_use(cls, out: PathLike) -> EmitError:
+        """Name an output that cannot be replaced: a mount point, or around the current folder."""
+        return cls(
+            f"{out}: is a mount point, or holds the current folder, and cannot be replaced; "
+            "write elsewhere"
+        )
+
+    @classmethod
+    def no_value(cls, variables: Sequence[str], reason: str) -> EmitError:
+        """Name variables that the checkpoint does not hold, and why there is no other value."""
+        return cls(
+            f"the checkpoint holds no value of {listed(variables)}, and {reason.strip()[:300]}; "
+            "give a checkpoint that holds it"
         )

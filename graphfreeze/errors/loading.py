@@ -62,6 +62,14 @@ class LoadError(GraphfreezeError):
         return cls(f"{prefix}: its data file {shard} is missing; copy all files of the checkpoint")
 
     @classmethod
+    def short_shard(cls, prefix: PathLike, shard: PathLike, *, size: int, needed: int) -> LoadError:
+        """Name a data file that is cut off, its size and the size that the index speaks of."""
+        return cls(
+            f"{prefix}: its data file {shard} has {size:,} bytes of {needed:,}; "
+            "copy all files of the checkpoint"
+        )
+
+    @classmethod
     def no_such_key(cls, key: str, keys: Iterable[str], *, prefix: PathLike) -> LoadError:
         """Name a variable that the checkpoint does not hold."""
         hint = with_hint(key, keys, "give the checkpoint that belongs to this graph")
@@ -69,7 +77,7 @@ class LoadError(GraphfreezeError):
 
     @classmethod
     def bad_checkpoint(cls, prefix: PathLike, reason: str) -> LoadError:
-        """Pass on why TensorFlow cannot read a checkpoint."""
+        """Pass on why a checkpoint cannot be read."""
         return cls(f"{prefix}: the checkpoint cannot be read ({reason.strip()[:300]})")
 
     @classmethod

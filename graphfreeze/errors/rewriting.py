@@ -27,6 +27,14 @@ class RewriteError(GraphfreezeError):
         )
 
     @classmethod
+    def ungated_writer(cls, variable: str, node: str, *, op: str) -> RewriteError:
+        """Name a writer of a frozen variable that cannot be stopped: its output is needed."""
+        return cls(
+            f"node {node!r} writes {variable!r} in each step, with op {op} whose output is needed, "
+            f"so it cannot be stopped; leave {variable!r} trainable"
+        )
+
+    @classmethod
     def unguarded_writer(cls, variable: str, node: str, *, op: str) -> RewriteError:
         """Name a writer of a partly frozen variable that cannot be kept to some rows."""
         return cls(

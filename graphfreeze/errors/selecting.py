@@ -22,6 +22,19 @@ class SelectionError(GraphfreezeError):
         return cls(f"bad pattern {pattern!r}: {reason}")
 
     @classmethod
+    def not_a_list(cls, text: str, *, option: str = "") -> SelectionError:
+        """Refuse a bare text where patterns or names are listed: its letters would be meant."""
+        where = f"{option}={text!r}" if option else repr(text)
+        return cls(f"{where} is one text where a list is needed; write ({text!r},)")
+
+    @classmethod
+    def not_a_mapping(cls, option: str, value: object) -> SelectionError:
+        """Refuse rows that do not say of which table."""
+        return cls(
+            f"{option}={value!r} is no mapping of tables to rows; write {{'embedding': '0:1000'}}"
+        )
+
+    @classmethod
     def several_matched(cls, pattern: str, names: Sequence[str]) -> SelectionError:
         """Name the variables of a pattern that has to pick a single one."""
         return cls(
@@ -65,6 +78,11 @@ class SelectionError(GraphfreezeError):
             f"{variable!r} is one part of the partitioned variable {whole!r}, whose rows cannot be "
             "chosen; freeze the parts whole"
         )
+
+    @classmethod
+    def rows_of_complex(cls, variable: str, *, dtype: str) -> SelectionError:
+        """Refuse rows of complex numbers: no mask and few sparse updates take them."""
+        return cls(f"rows of {variable!r}, which is {dtype}, cannot be chosen; freeze it whole")
 
     @classmethod
     def rows_not_trainable(cls, variable: str) -> SelectionError:

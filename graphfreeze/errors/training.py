@@ -92,3 +92,35 @@ class TrainError(GraphfreezeError):
             f"TensorFlow {version} lacks ops of this graph: {joined(sorted(set(ops)))}; "
             "use a version that has them, or --no-train-op"
         )
+
+    @classmethod
+    def no_gradient(cls, node: str, *, op: str) -> TrainError:
+        """Name an op on the way from the loss to a variable that has no gradient."""
+        return cls(
+            f"node {node!r} (op {op}) has no gradient; choose another --loss, or stop it before "
+            f"with --stop-gradient {node}"
+        )
+
+    @classmethod
+    def bad_global_step(cls, reason: str) -> TrainError:
+        """Name what stands in the place of the global step and cannot count."""
+        return cls(
+            f"the graph's 'global_step' cannot count the steps ({reason.strip()[:300]}); "
+            "it has to be an integer variable, or use --no-train-op"
+        )
+
+    @classmethod
+    def build_refused(cls, reason: str, *, version: str) -> TrainError:
+        """Pass on why TensorFlow, or the optimizer, does not build the train_op."""
+        return cls(
+            f"TensorFlow {version} refuses to build the train_op: {reason.strip()[:400]}; "
+            "choose another --loss or --optimizer, or use --no-train-op"
+        )
+
+    @classmethod
+    def settings_of_an_object(cls) -> TrainError:
+        """Refuse settings for an optimizer that was made already."""
+        return cls(
+            "an optimizer object has its own learning rate and arguments; "
+            "leave learning_rate and arguments out, or give the optimizer's name"
+        )

@@ -13,6 +13,11 @@ from graphfreeze.schema import AttrValue
 MARK = "graphfreeze"
 
 
+def node_name(where: str, role: str) -> str:
+    """Return the name of a new node by the node whose work it does, and its role."""
+    return f"{where}/{MARK}/{role}"
+
+
 @dataclass
 class Builder:
     """Collects new nodes named ``<where>/graphfreeze/<role>``.
@@ -27,7 +32,7 @@ class Builder:
 
     def name(self, role: str) -> str:
         """Return the name of a node by its role."""
-        return f"{self.where}/{MARK}/{role}"
+        return node_name(self.where, role)
 
     def add(
         self, role: str, op: str, inputs: Sequence[TensorRef], attrs: dict[str, int | bool]

@@ -75,10 +75,13 @@ class FromInitializer:
 
 @dataclass(frozen=True, slots=True)
 class SetValue:
-    """Give a key of the checkpoint a value that the source's checkpoint does not have."""
+    """Give a key of the checkpoint a value that the source's checkpoint does not have.
+
+    With ``if_missing`` it may have it, unknown to its saver, and that value stays."""
 
     key: str
     source: FromInitializer
+    if_missing: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,12 @@ from collections.abc import Iterator, Sequence
 from graphfreeze.model.attrs import const_node, strings, type_attr
 from graphfreeze.model.graph import Graph
 from graphfreeze.model.names import TensorRef, control
+from graphfreeze.rewrite.builder import MARK
 from graphfreeze.rewrite.edits import AddNode, Edit, SetSaver
-from graphfreeze.rewrite.saver_edits import NewEntry, assign_op, saved_tensor
+from graphfreeze.rewrite.saver_edits import NewEntry, assign_op, restore_name, saved_tensor
 from graphfreeze.schema import AttrValue, SaverDef, TensorProto, types_pb2
 
-_SAVE = "graphfreeze/save"
+_SAVE = f"{MARK}/save"
 
 
 def fresh_saver(graph: Graph, new: Sequence[NewEntry]) -> Iterator[Edit]:
@@ -33,7 +34,7 @@ def fresh_saver(graph: Graph, new: Sequence[NewEntry]) -> Iterator[Edit]:
     wait = (filename, control(f"{_SAVE}/SaveV2"))
     yield AddNode(f"{_SAVE}/control_dependency", "Identity", wait, {"T": string})
     yield AddNode(f"{_SAVE}/RestoreV2", "RestoreV2", head, typed)
-    assigns = [f"{each.variable.name}/graphfreeze/restore" for each in new]
+    assigns = [restore_name(each.variable) for each in new]
     for port, (name, each) in enumerate(zip(assigns, new, strict=True)):
         yield from assign_op(name, each.variable, TensorRef(f"{_SAVE}/RestoreV2", port))
     yield AddNode(f"{_SAVE}/restore_all", "NoOp", tuple(map(control, assigns)))

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from graphfreeze.model.names import TensorRef
 from graphfreeze.rewrite.edits import Edit
 from graphfreeze.rewrite.row_adam import adam_of_rows
-from graphfreeze.rewrite.row_nodes import row_ids, test_rows
+from graphfreeze.rewrite.row_nodes import is_among_rows, row_ids
 from graphfreeze.rewrite.row_update import RowUpdate
 from graphfreeze.schema import types_pb2
 
@@ -54,7 +54,7 @@ def _filtered(update: RowUpdate) -> Iterator[Edit]:
     flat = build.const("flat", [-1], INT32)
     types = {"T": dtype, "Tshape": INT32}
     ids = build.add("given_ids", "Reshape", (arguments["indices"], flat), types)
-    test = test_rows(build, update.rows, ids, dtype)
+    test = is_among_rows(build, update.rows, ids, dtype)
     places = build.add("places", "Where", (test,), {"T": BOOL})
     kept = build.add("kept", "Reshape", (places, flat), {"T": INT64, "Tshape": INT32})
     types = {"Tparams": dtype, "Tindices": INT64}

@@ -5,18 +5,16 @@ Without it TensorFlow imports the graph, builds gradients, and fails as it runs 
 
 from collections.abc import Iterator, Sequence
 
+from graphfreeze.model.control_flow import CONTEXTS, node_of
 from graphfreeze.model.graph import Graph
-from graphfreeze.model.names import parse_ref
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.edits import SetCollection
 from graphfreeze.schema import CollectionDef, CondContextDef, WhileContextDef
 
-_TYPES = {"while_context": WhileContextDef, "cond_context": CondContextDef}
-
 
 def join_contexts(draft: Draft, new: Sequence[str]) -> Iterator[SetCollection]:
     """Yield the contexts with the new nodes that take a value from inside them."""
-    for key, kind in _TYPES.items():
+    for key, kind in CONTEXTS.items():
         entry = draft.collections.get(key)
         if entry is None or not new:
             continue
@@ -32,8 +30,10 @@ def join_contexts(draft: Draft, new: Sequence[str]) -> Iterator[SetCollection]:
 def _join(context: WhileContextDef | CondContextDef, graph: Graph, new: Sequence[str]) -> bool:
     """Add to a context, and to those inside it, what belongs there; tell whether anything does."""
     values = context.values_def
-    ends = {_node(name) for name in getattr(context, "loop_exit_names", ())}
-    inside = {_node(v) for v in values.values} - {_node(v) for v in values.external_values} - ends
+    ends = {node_of(name) for name in getattr(context, "loop_exit_names", ())}
+    inside = (
+        {node_of(v) for v in values.values} - {node_of(v) for v in values.external_values} - ends
+    )
     added = []
     for name in new:
         if name not in inside and any(ref.node in inside for ref in graph.data_inputs(name)):
@@ -43,7 +43,3 @@ def _join(context: WhileContextDef | CondContextDef, graph: Graph, new: Sequence
     values.values.extend(added)
     nested = (getattr(n, which) for n in context.nested_contexts if (which := n.WhichOneof("ctxt")))
     return any([bool(added), *(_join(each, graph, new) for each in nested)])
-
-
-def _node(name: str) -> str:
-    return parse_ref(str(name).removeprefix("^")).node

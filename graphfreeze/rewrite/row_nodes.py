@@ -21,7 +21,7 @@ from graphfreeze.selection.rows import RowSet
 INT32, INT64, BOOL = types_pb2.DT_INT32, types_pb2.DT_INT64, types_pb2.DT_BOOL
 
 
-def test_rows(build: Builder, rows: RowSet, ids: TensorRef, dtype: int) -> TensorRef:
+def is_among_rows(build: Builder, rows: RowSet, ids: TensorRef, dtype: int) -> TensorRef:
     """Return bool, shaped as ``ids`` (int32 or int64): whether each is one of ``rows``."""
     intervals = rows.intervals
     if len(intervals) == 1 and intervals[0, 0] == 0:

@@ -17,7 +17,7 @@ from graphfreeze.model.saver import (
     strings_at,
 )
 from graphfreeze.model.variables import Variable
-from graphfreeze.rewrite.builder import MARK
+from graphfreeze.rewrite.builder import node_name
 from graphfreeze.rewrite.edits import AddNode, DropKey, Edit, ReplaceNode, Reroute
 from graphfreeze.schema import AttrValue, NodeDef, SaverDef
 
@@ -39,7 +39,12 @@ def saved_tensor(graph: Graph, variable: Variable) -> TensorRef:
         return TensorRef(variable.name)
     found = reads(graph, variable)
     own = [ref for ref in found if ref.node.startswith(f"{variable.name}/Read")]
-    return next(iter(own or found), TensorRef(f"{variable.name}/{MARK}/read"))
+    return next(iter(own or found), TensorRef(node_name(variable.name, "read")))
+
+
+def restore_name(variable: Variable) -> str:
+    """Return the name of the op that gives a new variable its value from a checkpoint."""
+    return node_name(variable.name, "restore")
 
 
 def drop_from_savers(graph: Graph, gone: Collection[str]) -> Iterator[Edit]:
@@ -131,7 +136,7 @@ def _assigns(
     twin = NodeDef()
     twin.CopyFrom(group)
     for offset, each in enumerate(new):
-        assign = f"{each.variable.name}/graphfreeze/restore"
+        assign = restore_name(each.variable)
         yield from assign_op(assign, each.variable, TensorRef(restorer, at + offset))
         twin.input.append(str(control(assign)))
     yield ReplaceNode(twin)
@@ -145,6 +150,11 @@ def assign_op(name: str, variable: Variable, value: TensorRef) -> Iterator[AddNo
             name, "AssignVariableOp", (handle, value), {"dtype": type_attr(variable.dtype)}
         )
         return
-    place = AttrValue(list=AttrValue.ListValue(s=[f"loc:@{variable.name}".encode()]))
-    attrs = {"T": type_attr(variable.dtype), "validate_shape": AttrValue(b=True), "_class": place}
-    yield AddNode(name, "Assign", (handle, value), {**attrs, "use_locking": AttrValue(b=True)})
+    is_known = variable.shape is not None and None not in variable.shape
+    attrs = {
+        "T": type_attr(variable.dtype),
+        "use_locking": AttrValue(b=True),
+        "validate_shape": AttrValue(b=is_known),
+        "_class": AttrValue(list=AttrValue.ListValue(s=[f"loc:@{variable.name}".encode()])),
+    }
+    yield AddNode(name, "Assign", (handle, value), attrs)

@@ -1,7 +1,10 @@
 """Build gradients and optimizer ops in TensorFlow, on an import of the draft."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from types import ModuleType
 from typing import Any, Protocol
 
@@ -9,7 +12,7 @@ from graphfreeze.errors import TrainError
 from graphfreeze.model.names import TensorRef
 from graphfreeze.model.reads import writers
 from graphfreeze.model.updates import kept_updates
-from graphfreeze.model.variables import TRAINABLE
+from graphfreeze.model.variables import REF_OPS, RESOURCE_OPS, TRAINABLE
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.message import importable, meta_graph
 from graphfreeze.runtime import building, missing_ops
@@ -20,6 +23,7 @@ from graphfreeze.train.request import TrainRequest
 
 SCOPE = "graphfreeze"
 CONTEXTS = ("while_context", "cond_context")
+_NO_GRADIENT = re.compile(r"operation ?'(?P<node>[^']+)' \(op type: (?P<op>\w+)\)")
 
 
 class TFVariable(Protocol):
@@ -61,15 +65,16 @@ def build_train_op(
         _import(tf, draft)
         before = _snapshot(tf)
         with tf.name_scope(f"{SCOPE}/"):
-            step = tf.train.get_or_create_global_step()
+            step = _global_step(tf)
             optimizer = request.optimizer
             if isinstance(optimizer, str):
-                optimizer = make_optimizer(tf, optimizer, rate, request.arguments, step)
+                with _refusing(tf):
+                    optimizer = make_optimizer(tf, optimizer, rate, request.arguments, step)
             pairs = _gradients(tf, selection, losses)
             reached = [(gradient, v) for gradient, v in pairs if gradient is not None]
             if not reached:
                 raise TrainError.nothing_to_train(", ".join(r.tensor_name for r in losses))
-            with tf.control_dependencies(_updates(tf, draft, selection)):
+            with tf.control_dependencies(_updates(tf, draft, selection)), _refusing(tf):
                 applied = optimizer.apply_gradients(reached, global_step=step)
             train_op = tf.group(applied, name="train_op")
         unreached = tuple(v.op.name for gradient, v in pairs if gradient is None)
@@ -80,13 +85,38 @@ def build_train_op(
 def _import(tf: ModuleType, draft: Draft) -> None:
     """Import the draft into the default graph; raises TrainError with TensorFlow's reason."""
     functions = draft.graph.functions
-    lacking = missing_ops(str(n.op) for n in draft.graph.nodes.values() if n.op not in functions)
+    bodies = (function.node_def for function in functions.values())
+    nodes = chain(draft.graph.nodes.values(), *bodies)
+    lacking = missing_ops(str(node.op) for node in nodes if node.op not in functions)
     if lacking:
         raise TrainError.missing_ops(lacking, version=tf.__version__)
     try:
         tf.train.import_meta_graph(importable(meta_graph(draft)))
     except (ValueError, TypeError, KeyError, tf.errors.OpError) as error:
         raise TrainError.import_refused(str(error), version=tf.__version__) from error
+
+
+def _global_step(tf: ModuleType) -> TFVariable:
+    """Return the graph's global step, or a new one; raises TrainError."""
+    try:
+        step: TFVariable = tf.train.get_or_create_global_step()
+    except (ValueError, TypeError) as error:
+        raise TrainError.bad_global_step(str(error)) from error
+    if step.op.type not in REF_OPS | RESOURCE_OPS:
+        raise TrainError.bad_global_step(f"it is an op {step.op.type}")
+    return step
+
+
+@contextmanager
+def _refusing(tf: ModuleType) -> Iterator[None]:
+    """Pass on as a TrainError why TensorFlow does not build something."""
+    try:
+        yield
+    except (LookupError, ValueError, TypeError, NotImplementedError, tf.errors.OpError) as error:
+        found = _NO_GRADIENT.search(str(error))
+        if found is not None:
+            raise TrainError.no_gradient(found["node"], op=found["op"]) from error
+        raise TrainError.build_refused(str(error), version=tf.__version__) from error
 
 
 def _gradients(
@@ -98,7 +128,8 @@ def _gradients(
     found = (v for key in TRAINABLE for v in graph.get_collection(key))
     left = {v.op.name: v for v in found if v.op.name in trained}
     ys = [graph.get_tensor_by_name(ref.tensor_name) for ref in losses]
-    gradients = tf.gradients(ys, list(left.values()))
+    with _refusing(tf):
+        gradients = tf.gradients(ys, list(left.values()))
     return list(zip(gradients, left.values(), strict=True))
 
 

@@ -4,17 +4,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from graphfreeze.errors import TrainError
-from graphfreeze.model.attrs import dtype_name
+from graphfreeze.model.attrs import FLOATING, dtype_name
 from graphfreeze.model.collected import Collections, node_entries
 from graphfreeze.model.graph import Graph
 from graphfreeze.model.names import TensorRef, parse_ref
-from graphfreeze.schema import types_pb2
 from graphfreeze.train.optimizers import OptimizerSpec, resolve_rate
 
 TOTAL = "total"
-_FLOATS = frozenset(
-    {types_pb2.DT_HALF, types_pb2.DT_BFLOAT16, types_pb2.DT_FLOAT, types_pb2.DT_DOUBLE}
-)
 _REDUCTIONS = frozenset({"Mean", "Sum", "Add", "AddV2", "AddN", "Mul", "RealDiv", "Select"})
 
 
@@ -36,8 +32,11 @@ class TrainRequest:
     @property
     def rate(self) -> float | None:
         """The learning rate of a named optimizer; an object has its own. Raises TrainError."""
-        chosen = self.optimizer
-        return resolve_rate(chosen, self.learning_rate) if isinstance(chosen, str) else None
+        if isinstance(self.optimizer, str):
+            return resolve_rate(self.optimizer, self.learning_rate)
+        if self.learning_rate is not None or self.arguments:
+            raise TrainError.settings_of_an_object()
+        return None
 
 
 def find_losses(graph: Graph, collections: Collections, names: Sequence[str]) -> list[TensorRef]:
@@ -64,7 +63,7 @@ def _named(graph: Graph, collections: Collections, name: str) -> Iterator[Tensor
     types = None if node is None else graph.ops.find_output_types(node, graph.functions)
     if types is None or ref.port is None or ref.port >= len(types):
         raise TrainError.unknown_loss(name, graph.nodes)
-    if types[ref.port] not in _FLOATS:
+    if types[ref.port] not in FLOATING:
         raise TrainError.loss_not_floating(
             name, dtype=dtype_name(types[ref.port]), op=graph.op(ref.node)
         )
@@ -94,5 +93,5 @@ def _candidates(graph: Graph) -> Iterator[str]:
         types = graph.ops.find_output_types(node, graph.functions) or ()
         is_end = node.op in _REDUCTIONS and not graph.consumers(name, data_only=True)
         is_named = name.rpartition("/")[2] in ("loss", "total_loss", "cost")
-        if types and types[0] in _FLOATS and (is_end or is_named):
+        if types and types[0] in FLOATING and (is_end or is_named):
             yield f"{name}:0"

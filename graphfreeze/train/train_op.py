@@ -41,7 +41,7 @@ class TrainOp:
 
     def plan(self, draft: Draft) -> Iterator[Edit]:
         """Yield the edits; raises TrainError. Starts TensorFlow."""
-        self.losses = find_losses(draft.graph, draft.collections, self.request.loss)
+        self.losses[:] = find_losses(draft.graph, draft.collections, self.request.loss)
         self.built = build_train_op(draft, self.selection, self.losses, self.request)
         yield from _node_edits(self.built)
         yield from _function_edits(self.built)
@@ -55,6 +55,9 @@ class TrainOp:
             node = draft.graph.nodes[name]
             if known_to_tf1(str(node.op)) and strip_for_tf1(node) != node:
                 return f"{name} has an attribute that TensorFlow 1.15 does not know"
+        for name in draft.graph.ancestors([self.built_name or ""]):
+            if "Apply" in draft.graph.op(name) and name in base.graph:
+                return f"the old optimizer's {name} would run with the new train_op"
         return None
 
     @property

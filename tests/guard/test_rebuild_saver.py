@@ -2,11 +2,11 @@ import pytest
 
 from graphfreeze.guard.rebuild_saver import RebuildSaver
 from graphfreeze.model.names import parse_ref
-from graphfreeze.model.saver import checkpoint_keys
+from graphfreeze.model.saver import saved_variable
 from graphfreeze.model.sketch import format_node
 from graphfreeze.read.sketch import parse_sketch
 from graphfreeze.rewrite.draft import Draft
-from graphfreeze.rewrite.edits import AddNode, SetCollection, SetSaver
+from graphfreeze.rewrite.edits import AddNode, FromInitializer, SetCollection, SetSaver, SetValue
 from graphfreeze.rewrite.run import run
 from graphfreeze.schema import CollectionDef, VariableDef
 
@@ -56,6 +56,12 @@ v/initial = Const() {value: 0.0, dtype: float64}
 """
 RESOURCE = NEW.replace("VariableV2", "VarHandleOp").replace(" Assign(", " AssignVariableOp(")
 RESOURCE += "v/Read/ReadVariableOp = ReadVariableOp(v)\n"
+
+
+def kept_keys(draft: Draft) -> dict[str | None, str]:
+    """Return the key of each variable that the saver keeps."""
+    assert draft.saver_ops is not None
+    return {saved_variable(draft.graph, e.tensor): e.key for e in draft.saver_ops.all_entries()}
 
 
 def grown(before: str, new: str, *, key: str = "variables") -> Draft:
@@ -156,7 +162,7 @@ KEYS = {
 @pytest.mark.parametrize(("saver", "keys"), KEYS.values(), ids=KEYS)
 def test_keys(saver: str, keys: dict[str, str]) -> None:
     draft = rebuilt(W + saver)
-    assert checkpoint_keys(draft.graph, draft.saver_ops) == keys
+    assert kept_keys(draft) == keys
 
 
 def test_part_of_a_partitioned_variable_is_a_slice_of_the_whole() -> None:
@@ -206,10 +212,56 @@ def test_nothing_new_nothing_done() -> None:
     assert not draft.touched
 
 
+def test_saver_takes_what_it_left_out_before() -> None:
+    """Take a variable of the base as a new one, and give it a value where it has none."""
+    draft = Draft(parse_sketch(W + V2 + NEW + "variables: w, v"))
+    run(draft, [RebuildSaver()])
+    wanted = [line for line in EXTENDED.splitlines() if line]
+    assert told(draft, [line.split(" = ")[0] for line in wanted]) == wanted
+    values = [SetValue("v", FromInitializer("v"), if_missing=True)]
+    assert draft.value_edits == values
+    run(draft, [RebuildSaver()])
+    assert draft.value_edits == values
+
+
+# of the saver, what it left out and its key
+TAKEN = {
+    "the key of another": (V2.replace("scope/w", "v"), "v_1"),
+    "the key of a part": (V1.replace("scope/w", "v"), "v_1"),
+    "a key of its own": (V2, "v"),
+}
+
+
+@pytest.mark.parametrize(("saver", "key"), TAKEN.values(), ids=TAKEN)
+def test_key_of_what_was_left_out(saver: str, key: str) -> None:
+    draft = Draft(parse_sketch(W + saver + NEW + "variables: w, v"))
+    run(draft, [RebuildSaver()])
+    assert draft.saver_ops is not None
+    assert [entry.key for entry in draft.saver_ops.all_entries()][1:] == [key]
+
+
+def test_what_is_restored_in_another_way_is_not_restored_twice() -> None:
+    """Leave a variable alone that the saver casts on its way."""
+    saver = V2.replace("save/SaveV2/shape_and_slices, w)", "save/SaveV2/shape_and_slices, half)")
+    saver += "half = Cast(w/read) {DstT: float16}\n"
+    draft = Draft(parse_sketch(W + saver + "variables: w"))
+    run(draft, [RebuildSaver()])
+    assert not draft.touched
+
+
+def test_a_resource_that_nothing_reads_is_read() -> None:
+    resource = RESOURCE.replace("v/Read/ReadVariableOp = ReadVariableOp(v)\n", "")
+    draft = Draft(parse_sketch(W + V2 + resource + "variables: w, v"))
+    run(draft, [RebuildSaver()])
+    assert told(draft, ["v/graphfreeze/read"]) == [
+        "v/graphfreeze/read = ReadVariableOp(v) {dtype: float64}"
+    ]
+
+
 def test_local_variables_are_not_saved() -> None:
     draft = grown(W + V2, NEW, key="local_variables")
     run(draft, [RebuildSaver()])
-    assert checkpoint_keys(draft.graph, draft.saver_ops) == {"w": "scope/w"}
+    assert kept_keys(draft) == {"w": "scope/w"}
 
 
 def test_verify_sees_a_variable_that_is_not_saved() -> None:

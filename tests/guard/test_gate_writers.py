@@ -1,0 +1,76 @@
+"""What writes a frozen variable in a step stops writing; names, refs and control edges stay."""
+
+import pytest
+
+from graphfreeze.errors import RewriteError
+from graphfreeze.guard.gate_writers import GateWriters
+from graphfreeze.model.sketch import format_node
+from graphfreeze.read.sketch import parse_sketch
+from graphfreeze.rewrite.draft import Draft
+from graphfreeze.rewrite.edits import ReplaceNode
+from graphfreeze.rewrite.run import run
+from graphfreeze.schema import NodeDef
+from graphfreeze.selection.plan import FreezePlan
+from graphfreeze.selection.resolve import resolve
+
+MODEL = """
+x = Placeholder() {shape: [4]}
+w = VariableV2() {shape: [4]}
+w/Assign = Assign(w, x)
+r = VarHandleOp() {shape: [4]}
+v = VariableV2() {shape: [4]}
+variables: w, r, v
+trainable_variables: w, r, v
+"""
+
+# more nodes, then what the gated nodes are
+GATED = {
+    "what the loss waits for": (
+        "move = AssignSub(w, x, ^x)\nloss = L2Loss(x, ^move)\nlosses: loss:0",
+        {"move": "move = RefIdentity(w, ^x)"},
+    ),
+    "what the train_op runs": (
+        "move = AssignVariableOp(r, x, ^x)\nt = NoOp(^move)\ntrain_op: t",
+        {"move": "move = NoOp(^x)"},
+    ),
+    "a ref that goes on": (
+        "move = Assign(w, x)\nloss = L2Loss(move)\nlosses: loss:0",
+        {"move": "move = RefIdentity(w)", "loss": "loss = L2Loss(move)"},
+    ),
+    "an op that nobody knows": (
+        "move = Mystery(w, x)\nt = NoOp(^move)\ntrain_op: t",
+        {"move": "move = NoOp()"},
+    ),
+    "not an initializer by itself": ("", {"w/Assign": "w/Assign = Assign(w, x)"}),
+    "not a writer of another": (
+        "move = AssignSub(v, x)\nt = NoOp(^move)\ntrain_op: t",
+        {"move": "move = AssignSub(v, x)"},
+    ),
+}
+
+
+def gated(text: str) -> tuple[Draft, GateWriters]:
+    draft = Draft(parse_sketch(MODEL + text))
+    selection = resolve(FreezePlan(freeze=("w", "r")), draft.variables, draft.graph)
+    guard = GateWriters(selection)
+    run(draft, [guard])
+    return draft, guard
+
+
+@pytest.mark.parametrize(("text", "nodes"), GATED.values(), ids=GATED)
+def test_gates(text: str, nodes: dict[str, str]) -> None:
+    draft, guard = gated(text)
+    assert {name: format_node(draft.graph.nodes[name]) for name in nodes} == nodes
+    assert list(guard.plan(draft)) == []
+
+
+def test_an_output_that_is_needed_is_an_error() -> None:
+    with pytest.raises(RewriteError, match="'move' writes 'w' in each step, with op Mystery"):
+        gated("move = Mystery(w, x)\ny = L2Loss(move)\nt = NoOp(^y)\ntrain_op: t")
+
+
+def test_verify_sees_a_writer() -> None:
+    draft, guard = gated("t = NoOp()\ntrain_op: t")
+    draft.apply(ReplaceNode(NodeDef(name="t", op="NoOp", input=["^w/Assign"])))
+    wrong = "a step reaches w/Assign, which writes the frozen w"
+    assert guard.verify(draft.base, draft) == wrong
