@@ -58,9 +58,12 @@ with _without_runtime():
     from tensorflow.core.protobuf.meta_graph_pb2 import CollectionDef, MetaGraphDef
     from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
     from tensorflow.core.protobuf.saver_pb2 import SaverDef
+    from tensorflow.core.protobuf.tensor_bundle_pb2 import BundleEntryProto, BundleHeaderProto
 
 __all__ = [
     "AttrValue",
+    "BundleEntryProto",
+    "BundleHeaderProto",
     "CollectionDef",
     "CondContextDef",
     "FunctionDef",

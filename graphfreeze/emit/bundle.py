@@ -8,7 +8,7 @@ import msgspec
 
 from graphfreeze.emit.checkpoint import NAME, write_checkpoint
 from graphfreeze.emit.graph_file import file_bytes, model_bytes
-from graphfreeze.emit.place import FILE_SUFFIXES, check_place, is_file, whole_or_nothing
+from graphfreeze.emit.place import FILE_SUFFIXES, RECORD, check_place, is_file, whole_or_nothing
 from graphfreeze.model.model import Model
 from graphfreeze.model.records import FreezeRecord
 from graphfreeze.rewrite.draft import Draft
@@ -16,12 +16,11 @@ from graphfreeze.rewrite.edits import SetCollection
 from graphfreeze.schema import CollectionDef
 
 MARK = "graphfreeze"
-RECORD = "graphfreeze.json"
 
 
 def write_model(model: Model, out: Path, *, force: bool = False) -> None:
     """Write a loaded model: the same bytes, or another encoding if the suffix asks for one."""
-    check_place(out, model.source, force=force)
+    check_place(out, model.source, force=force, is_folder=False)
     is_same = out.suffix == model.source.path.suffix or out.suffix not in FILE_SUFFIXES
     data = model_bytes(model) if is_same else file_bytes(Draft(model), out.suffix)
     with whole_or_nothing(out) as place:

@@ -1,5 +1,6 @@
 """Where a result goes: checked first, written beside, then renamed into place."""
 
+import glob
 import os
 import shutil
 import tempfile
@@ -10,6 +11,7 @@ from pathlib import Path
 from graphfreeze.errors import EmitError
 from graphfreeze.model.model import Source
 
+RECORD = "graphfreeze.json"
 FILE_SUFFIXES = frozenset({".pb", ".pbtxt", ".meta"})
 
 
@@ -18,27 +20,55 @@ def is_file(out: Path) -> bool:
     return out.suffix in FILE_SUFFIXES
 
 
-def check_place(out: Path, source: Source, *, force: bool) -> None:
-    """Refuse a place that is taken, or that would change the input; raises EmitError."""
+def check_place(out: Path, source: Source, *, force: bool, is_folder: bool | None = None) -> None:
+    """Refuse a place that is taken, or that would change the input; raises EmitError.
+
+    A folder is written unless ``out`` has the suffix of a graph file, or ``is_folder`` says so.
+    ``force`` allows to replace a file, an empty folder or a bundle, and nothing else.
+    """
     target = out.resolve()
     if not target.parent.is_dir():
         raise EmitError.no_parent(out)
+    _check_input(out, target, source)
+    if not os.path.lexists(out):
+        return
+    if target in (Path.cwd(), *Path.cwd().parents) or os.path.ismount(out):
+        raise EmitError.out_in_use(out)
+    if not force:
+        raise EmitError.out_exists(out)
+    if out.is_symlink():
+        raise EmitError.out_is_link(out)
+    if out.is_dir() != (not is_file(out) if is_folder is None else is_folder):
+        raise EmitError.other_kind(out)
+    if out.is_dir() and any(out.iterdir()) and not (out / RECORD).is_file():
+        raise EmitError.not_a_bundle(out)
+
+
+def _check_input(out: Path, target: Path, source: Source) -> None:
+    """Refuse the input, what is around it or inside it, and names that would hide it."""
     inputs = [source.path, *_checkpoint_files(source.checkpoint)]
     for each in (path.resolve() for path in inputs):
         if target == each or target in each.parents:
             raise EmitError.out_holds_input(out, each)
+    # A folder of a prefix's name would be taken for the model instead.
+    names = [source.given, source.checkpoint]
+    if source.path.suffix == ".meta":
+        names.append(source.path.with_suffix(""))
+    for name in names:
+        if name is not None and target == name.resolve():
+            raise EmitError.out_holds_input(out, name)
     given = source.given
     if given is not None and given.is_dir() and given.resolve() in target.parents:
         raise EmitError.out_inside_input(out, given)
-    if os.path.lexists(out):
-        if not force:
-            raise EmitError.out_exists(out)
-        if out.is_dir() == is_file(out):
-            raise EmitError.other_kind(out)
 
 
 def _checkpoint_files(prefix: Path | None) -> list[Path]:
-    return [] if prefix is None else sorted(prefix.parent.glob(f"{prefix.name}.*"))
+    """Return the files of a checkpoint: of format V2, of V1, and of V1 with shards."""
+    if prefix is None:
+        return []
+    name = glob.escape(prefix.name)
+    patterns = (name, f"{name}.*", f"{name}-?????-of-?????")
+    return sorted(path for pattern in patterns for path in prefix.parent.glob(pattern))
 
 
 @contextmanager

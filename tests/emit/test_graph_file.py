@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from graphfreeze.api import FrozenModel, freeze, load, save
+from graphfreeze.api import FrozenModel, complete, freeze, load, report, save
+from graphfreeze.emit.bundle import write_draft
 from graphfreeze.errors import EmitError
 from graphfreeze.model.model import Model
 from graphfreeze.model.wire import Codec, Piece
@@ -65,8 +66,8 @@ def _name(codec: Codec, piece: Piece) -> str:
 
 
 def written(path: Path, out: Path) -> tuple[Draft, bytes]:
-    result = frozen(path)
-    save(result, out)
+    result = complete(frozen(path), out)
+    write_draft(result.draft, report(result), out)
     return result.draft, out.read_bytes()
 
 

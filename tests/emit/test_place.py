@@ -1,9 +1,10 @@
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
-from graphfreeze.api import FrozenModel, freeze, load, save
+from graphfreeze.api import FrozenModel, complete, freeze, load, report, save
 from graphfreeze.emit.place import check_place, whole_or_nothing
 from graphfreeze.errors import EmitError
 from graphfreeze.model.model import Source
@@ -17,11 +18,17 @@ def source(tmp_path: Path) -> Source:
     """Make the files of a model in a folder of its own, and some places to write to."""
     folder = tmp_path / "in"
     folder.mkdir()
-    for name in ("m.meta", "m.index", "m.data-00000-of-00001", "other.meta"):
+    names = ("m.meta", "m.index", "m.data-00000-of-00001", "m-00000-of-00002", "other.meta")
+    for name in names:
         (folder / name).write_text(name)
     (tmp_path / "file.pb").write_text("old")
     (tmp_path / "bundle").mkdir()
     (tmp_path / "link").symlink_to(folder)
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "graphfreeze.json").write_text("{}")
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "mine.jpg").write_text("mine")
+    (tmp_path / "to-old").symlink_to(tmp_path / "old")
     (tmp_path / "broken.pb").symlink_to(tmp_path / "nowhere")
     return Source(folder / "m.meta", "MetaGraphDef (binary)", folder / "m", folder)
 
@@ -31,8 +38,8 @@ FREE = {
     "a new folder": ("new", False),
     "a name that begins like the input's folder": ("input", False),
     "a file, forced": ("file.pb", True),
-    "a folder, forced": ("bundle", True),
-    "a broken link, forced": ("broken.pb", True),
+    "an empty folder, forced": ("bundle", True),
+    "a bundle, forced": ("old", True),
 }
 
 
@@ -46,6 +53,9 @@ TAKEN = {
     "a file": ("file.pb", False, "file.pb: already exists; .* --force"),
     "a folder": ("bundle", False, "bundle: already exists"),
     "a broken link": ("broken.pb", False, "broken.pb: already exists"),
+    "a broken link, forced": ("broken.pb", True, "broken.pb: is a symbolic link; remove it"),
+    "a link to a bundle": ("to-old", True, "to-old: is a symbolic link"),
+    "a folder that is no bundle": ("photos", True, "photos: a folder that is no bundle"),
     "no folder": ("a/b.pb", True, "the folder .*/a does not exist; create it first"),
     "a file as a folder": ("file.pb/x", True, "the folder .*file.pb does not exist"),
     "a folder where a file stands": ("in/m.index/x", True, "the folder .* does not exist"),
@@ -57,6 +67,8 @@ TAKEN = {
     "the input by a link": ("link/m.meta", True, "is or holds the input"),
     "a folder around it": (".", True, "is or holds the input"),
     "a shard of the input": ("in/m.data-00000-of-00001", True, "is or holds the input"),
+    "a shard of format V1": ("in/m-00000-of-00002", True, "is or holds the input"),
+    "the prefix of the input": ("in/m", False, "is or holds the input .*/in/m,"),
     "inside the input": ("in/new", True, "lies inside the input .*/in; write elsewhere"),
     "inside the input by a link": ("link/new.pb", True, "lies inside the input"),
 }
@@ -74,6 +86,53 @@ def test_refused_place(out: str, force: bool, message: str, source: Source, tmp_
 def test_place_beside_a_model_that_was_given_by_its_file(source: Source, tmp_path: Path) -> None:
     alone = Source(source.path, source.format, source.checkpoint, source.path)
     check_place(tmp_path / "in" / "new.pb", alone, force=False)
+
+
+# name of the model's files, what was given, OUT
+HIDING = {
+    "the prefix": ("m", "m", "m"),
+    "the prefix of a .meta": ("m", "m.meta", "m"),
+    "with letters of a pattern": ("m[1]", "m[1].meta", "m[1].data-00000-of-00001"),
+    "a prefix with letters of a pattern": ("m[1]*", "m[1]*", "m[1]*"),
+}
+
+
+@pytest.mark.parametrize(("name", "given", "out"), HIDING.values(), ids=HIDING)
+@pytest.mark.parametrize("has_values", [True, False])
+def test_out_would_hide_the_input(
+    name: str, given: str, out: str, has_values: bool, tmp_path: Path
+) -> None:
+    for suffix in (".meta", ".index", ".data-00000-of-00001"):
+        (tmp_path / f"{name}{suffix}").write_text("")
+    prefix = tmp_path / name if has_values or out != name else None
+    source = Source(tmp_path / f"{name}.meta", "MetaGraphDef", prefix, tmp_path / given)
+    with pytest.raises(EmitError, match="is or holds the input"):
+        check_place(tmp_path / out, source, force=True)
+
+
+@pytest.mark.parametrize("out", [".", "..", "../here"])
+@pytest.mark.parametrize("force", [True, False])
+def test_current_folder(
+    out: str, force: bool, source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "around" / "here").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "around" / "here")
+    with pytest.raises(EmitError, match="holds the current folder, and cannot be replaced"):
+        check_place(Path(out), source, force=force)
+
+
+def test_mount_point(source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os.path, "ismount", lambda path: Path(path).name == "bundle")
+    with pytest.raises(EmitError, match="bundle: is a mount point"):
+        check_place(tmp_path / "bundle", source, force=True)
+
+
+def test_a_loaded_model_does_not_replace_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    with pytest.raises(EmitError, match="is of another kind"):
+        save(load(TEXT_CLASSIFIER), tmp_path / "out", force=True)
+    save(load(TEXT_CLASSIFIER), tmp_path / "model")
+    assert (tmp_path / "model").read_bytes() == (TEXT_CLASSIFIER / "model.ckpt.meta").read_bytes()
 
 
 def listing(folder: Path) -> dict[str, bytes]:
@@ -181,3 +240,33 @@ def test_saving_again_needs_force(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "notes").exists()
     save(frozen_classifier(), tmp_path / "out", force=True)
     assert not (tmp_path / "out" / "notes").exists()
+
+
+def test_the_model_stays_as_it_was(tmp_path: Path) -> None:
+    model = load(TEXT_CLASSIFIER.parent / "bare_graph" / "graph.pb")
+    frozen = freeze(model, FreezePlan(freeze=("hidden",)), keep=["loss:0"])
+    before, collections = report(frozen), dict(frozen.draft.collections)
+    for out in ("out", "out.meta", "again"):
+        save(frozen, tmp_path / out)
+        assert (report(frozen), frozen.draft.collections) == (before, collections)
+    assert listing(tmp_path / "out") == listing(tmp_path / "again")
+
+
+def test_completed_before(tmp_path: Path) -> None:
+    """Save what was completed for a report: the same bytes."""
+    save(frozen_classifier(), tmp_path / "out")
+    save(complete(frozen_classifier(), "out"), tmp_path / "again")
+    assert listing(tmp_path / "out") == listing(tmp_path / "again")
+
+
+def test_links_to_shards_are_followed(tmp_path: Path) -> None:
+    """Let the files of the source be relative links, as in a store of large files."""
+    store = Path(shutil.copytree(TEXT_CLASSIFIER, tmp_path / "store"))
+    (tmp_path / "in").mkdir()
+    for file in store.iterdir():
+        (tmp_path / "in" / file.name).symlink_to(Path("..") / "store" / file.name)
+    save(freeze(load(tmp_path / "in"), FreezePlan(freeze=("hidden",))), tmp_path / "out")
+    made = list((tmp_path / "out").iterdir())
+    assert not any(path.is_symlink() for path in made)
+    shard = "data-00000-of-00001"
+    assert (tmp_path / "out" / f"model.{shard}").samefile(store / f"model.ckpt.{shard}")

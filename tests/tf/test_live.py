@@ -203,8 +203,14 @@ def test_pattern_without_a_variable_is_told() -> None:
     variable("encoder/w", 1.0)
     with pytest.raises(SelectionError, match="did you mean encoder"):
         live.trainable_variables(excluding=["encodr"])
-    with pytest.raises(SelectionError, match="a list of patterns is needed"):
+    with pytest.raises(SelectionError, match="one text where a list is needed"):
         live.trainable_variables(excluding="encoder")
+
+
+def test_rows_of_a_name_that_is_a_scope_too() -> None:
+    w = variable("w", np.ones((2, 2), "f4"))
+    variable("w/bias", 1.0)
+    live.minimize(tf.reduce_sum(w), tf.train.GradientDescentOptimizer(0.5), rows={"w": "0"})
 
 
 # minimize: frozen rows under each optimizer.
@@ -414,6 +420,36 @@ def test_what_is_left_learns(
     slots = {v.op.name for v in tf.global_variables()} - {v.op.name for v in found}
     assert slots == {f"{name}/Momentum" for name in moving}
     assert tf.get_collection("train_op") == []
+
+
+@pytest.mark.parametrize("several", [list, tuple])
+def test_several_losses_are_summed(session: Any, several: type) -> None:
+    w = variable("w", [1.0, 1.0])
+    losses = several([tf.reduce_sum(w), 2.0 * tf.reduce_sum(w)])
+    train_op = live.minimize(losses, tf.train.GradientDescentOptimizer(0.5), rows={w: "0"})
+    session.run(tf.global_variables_initializer())
+    session.run(train_op)
+    assert session.run(w).tolist() == [1.0, -0.5]
+    with pytest.raises(TrainError, match="reaches no trainable variable"):
+        live.minimize(losses, tf.train.GradientDescentOptimizer(0.5), freeze=["w"])
+
+
+@pytest.mark.parametrize("resource", KINDS.values(), ids=KINDS)
+def test_complex_variables_are_frozen_whole(session: Any, resource: bool) -> None:
+    w, v, u = (
+        variable(n, np.array([1 + 2j, 3 - 1j], "c8"), resource=resource, trainable=n != "u")
+        for n in "wvu"
+    )
+    loss = tf.reduce_sum(tf.abs(w * v * u))
+    optimizer = tf.train.GradientDescentOptimizer(0.5)
+    train_op = live.minimize(loss, optimizer, freeze=["w", "u"])
+    session.run(tf.global_variables_initializer())
+    before = session.run([w, v, u])
+    session.run(train_op)
+    moved = [(a != b).any() for a, b in zip(before, session.run([w, v, u]), strict=True)]
+    assert moved == [False, True, False]
+    with pytest.raises(SelectionError, match="rows of 'w', which is complex64, cannot be chosen"):
+        live.minimize(loss, optimizer, rows={w: "0"})
 
 
 def test_nothing_left_is_told() -> None:

@@ -234,3 +234,29 @@ def test_train_op_through_control_flow(build: Build, is_resource: bool, tmp_path
     (rows,) = (rows.mask() for rows in frozen.selection.partly.values())
     assert after[rows].tobytes() == before[rows].tobytes()
     assert np.any(after[~rows] != before[~rows])
+
+
+@pytest.mark.parametrize("resource", KINDS.values(), ids=KINDS)
+@pytest.mark.parametrize("dtype", ["complex64", "complex128"])
+def test_complex_variables_learn_or_are_frozen_whole(
+    tmp_path: Path, dtype: str, *, resource: bool
+) -> None:
+    with tf.Graph().as_default(), tf.Session() as session:
+        w, v = (
+            tf.get_variable(n, initializer=values(3).astype(dtype) + 1j, use_resource=resource)
+            for n in "wv"
+        )
+        tf.reduce_sum(tf.abs(w * v), name="loss")
+        session.run(tf.global_variables_initializer())
+        tf.train.Saver().save(session, str(tmp_path / "m"))
+    frozen = freeze(load(tmp_path / "m.meta"), FreezePlan(freeze=("w",)), keep=["loss:0"])
+    add_train_op(frozen, loss=("loss:0",), optimizer="sgd", learning_rate=0.1)
+    save(frozen, tmp_path / "out")
+    with tf.Graph().as_default(), tf.Session() as session:
+        saver = tf.train.import_meta_graph(str(tmp_path / "out" / "model.meta"))
+        saver.restore(session, str(tmp_path / "out" / "model"))
+        variables = [v for v in tf.global_variables() if v.op.name in ("w", "v")]
+        before = session.run(variables)
+        session.run(tf.get_collection("train_op")[0])
+        after = session.run(variables)
+    assert [a.tobytes() == b.tobytes() for a, b in zip(before, after, strict=True)] == [True, False]
