@@ -74,9 +74,7 @@ def compare(record: dict, before: dict, after: dict) -> int:
         frozen = sum(int(is_moved[rows].sum()) for rows in ranges)
     else:
         frozen = int(is_moved.sum()) if state == "frozen" else 0
-    if record["name"].endswith(
-        ("word_embeddings", "layer_1/output/dense/kernel", "pooler/dense/kernel")
-    ):
+    if record["name"].endswith(SHOWN):
         print(f"  {record['name']}: {state}, {int(is_moved.sum()):,} of {old.size:,} values moved")
     return frozen
 

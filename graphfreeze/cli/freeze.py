@@ -179,9 +179,8 @@ def _run(chosen: FreezeOptions) -> FreezeRecord:
                     optimizer=chosen.optimizer or DEFAULT,
                     learning_rate=chosen.learning_rate,
                 )
+        api.complete(frozen, chosen.place or "bundle")
         if chosen.place is not None and not chosen.dry_run:
             with working(f"writing {chosen.place} ...", stderr):
                 api.save(frozen, chosen.place, force=chosen.force)
-        else:
-            api.complete(frozen, chosen.place or "bundle")
     return api.report(frozen)

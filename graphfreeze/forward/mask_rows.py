@@ -21,7 +21,7 @@ from graphfreeze.model.variables import Variable
 from graphfreeze.rewrite.builder import MARK, Builder
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.edits import Edit, Reroute
-from graphfreeze.rewrite.row_nodes import row_range, test_rows
+from graphfreeze.rewrite.row_nodes import is_among_rows, row_range
 from graphfreeze.schema import types_pb2
 from graphfreeze.selection.resolve import Selection
 from graphfreeze.selection.rows import RowSet
@@ -117,7 +117,7 @@ def _mask(
     """Build the mask of one place and return the masked tensor."""
     dtype, x = variable.dtype, place.tensor
     ids = place.ids if place.ids is not None else row_range(build, 0, rows.height)
-    test = test_rows(build, rows, ids, graph.dtype(ids) if place.ids is not None else INT64)
+    test = is_among_rows(build, rows, ids, graph.dtype(ids) if place.ids is not None else INT64)
     for axis in range(1, len(variable.shape or ())):
         last = build.const(f"axis_{axis}", -1, types_pb2.DT_INT32)
         types = {"T": types_pb2.DT_BOOL, "Tdim": types_pb2.DT_INT32}

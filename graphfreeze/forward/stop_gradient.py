@@ -7,7 +7,7 @@ from graphfreeze.model.attrs import type_attr
 from graphfreeze.model.model import Model
 from graphfreeze.model.names import TensorRef
 from graphfreeze.model.reads import resource_lookups
-from graphfreeze.rewrite.builder import MARK
+from graphfreeze.rewrite.builder import node_name
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.edits import AddNode, Edit, Reroute
 from graphfreeze.selection.resolve import Selection
@@ -59,4 +59,4 @@ class StopGradient:
 
 def _stop_of(source: TensorRef) -> TensorRef:
     role = f"stop_{source.port}" if source.port else "stop"
-    return TensorRef(f"{source.node}/{MARK}/{role}")
+    return TensorRef(node_name(source.node, role))

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from graphfreeze.errors import SelectionError
 from graphfreeze.runtime import open_runtime
-from graphfreeze.selection.pattern import parse_pattern
+from graphfreeze.selection.pattern import get_single_match, matching
 from graphfreeze.selection.rows import RowSet, parse_rows
 
 Variable = Any  # TensorFlow has no types
@@ -25,6 +25,11 @@ class Choice:
     rows: dict[str, RowSet]
     frozen: list[Variable]
 
+    @property
+    def partly(self) -> list[Variable]:
+        """Return the variables that learn some of their rows."""
+        return [variable for variable in self.trained if variable.op.name in self.rows]
+
 
 def trainable_variables(*, excluding: Iterable[str] = ()) -> list[Variable]:
     """Return the default graph's trainable variables but those that a pattern matches.
@@ -33,7 +38,7 @@ def trainable_variables(*, excluding: Iterable[str] = ()) -> list[Variable]:
     that matches no trainable variable.
     """
     found = _by_name(open_runtime().trainable_variables())
-    out = _matching(excluding, found)
+    out = matching(_listed(excluding), found)
     return [variable for name, variable in found.items() if name not in out]
 
 
@@ -43,11 +48,11 @@ def choose(tf: ModuleType, freeze: Iterable[str], rows: Mapping[Variable | str, 
     ``freeze`` may also name variables that never learn, such as moving averages.
     """
     trainable = _by_name(tf.trainable_variables())
-    every = {**trainable, **_by_name(v for v in tf.global_variables() if v.dtype.is_floating)}
-    frozen = _matching(freeze, every)
+    every = {**trainable, **_by_name(filter(_is_differentiable, tf.global_variables()))}
+    frozen = matching(_listed(freeze), every)
     partly: dict[str, RowSet] = {}
     for key, which in rows.items():
-        name = _table(key, every)
+        name = get_single_match(key if isinstance(key, str) else str(key.name), every)
         if name in partly:
             raise SelectionError(f"rows of {name!r} are given twice; write them as one")
         if name not in trainable:
@@ -65,27 +70,15 @@ def _by_name(variables: Iterable[Variable]) -> dict[str, Variable]:
     return {variable.op.name: variable for variable in variables}
 
 
-def _matching(patterns: Iterable[str], names: Iterable[str]) -> set[str]:
-    """Return the names that one of the patterns matches; each has to match one."""
+def _is_differentiable(variable: Variable) -> bool:
+    return bool(variable.dtype.is_floating or variable.dtype.is_complex)
+
+
+def _listed(patterns: Iterable[str]) -> Iterable[str]:
+    """Refuse a single text: it, too, is iterable."""
     if isinstance(patterns, str):
-        raise SelectionError.bad_pattern(patterns, "a list of patterns is needed; put it in [ ]")
-    found: set[str] = set()
-    for text in patterns:
-        pattern = parse_pattern(text)
-        matched = {name for name in names if pattern.matches(name)}
-        if not matched:
-            raise SelectionError.nothing_matched(text, names)
-        found |= matched
-    return found
-
-
-def _table(key: Variable | str, names: Iterable[str]) -> str:
-    """Return the name of the one variable that a key of ``rows`` means."""
-    text = key if isinstance(key, str) else str(key.name).removesuffix(":0")
-    matched = sorted(_matching([text], names)) if text not in names else [text]
-    if len(matched) > 1:
-        raise SelectionError.several_matched(text, matched)
-    return matched[0]
+        raise SelectionError.not_a_list(patterns)
+    return patterns
 
 
 def _row_set(variable: Variable, name: str, rows: Rows) -> RowSet:
@@ -96,6 +89,8 @@ def _row_set(variable: Variable, name: str, rows: Rows) -> RowSet:
     part = getattr(variable, "_save_slice_info", None)  # both kinds have it; there is no other way
     if part is not None:
         raise SelectionError.rows_of_a_part(name, part.full_name)
+    if variable.dtype.is_complex:
+        raise SelectionError.rows_of_complex(name, dtype=variable.dtype.base_dtype.name)
     if isinstance(rows, str):
         return parse_rows(rows, shape[0], variable=name)
     found = rows if isinstance(rows, RowSet) else _from_mask(name, np.asarray(rows))

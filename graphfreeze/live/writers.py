@@ -5,21 +5,11 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from graphfreeze.errors import RewriteError
+from graphfreeze.model.variables import ONLY_READ
 
 Operation = Any  # TensorFlow has no types
 Variable = Any
 
-_READS = frozenset(
-    {
-        "ReadVariableOp",
-        "ResourceGather",
-        "ResourceGatherNd",
-        "ResourceStridedSlice",
-        "VariableShape",
-        "VarIsInitializedOp",
-        "DisableCopyOnRead",
-    }
-)
 _PASSED_ON = frozenset({"Identity", "Enter", "Exit", "Switch", "Merge", "NextIteration", "Select"})
 
 
@@ -44,7 +34,7 @@ def find_writers(variable: Variable) -> set[Operation]:
 
 def _takes(op: Operation, names: set[str]) -> bool:
     """Return whether an op takes one of the named variables, or what passed it on, to write."""
-    if op.type in _READS:
+    if op.type in ONLY_READ:
         return False
     by_ref = list(_ref_inputs(op))
     only_read = _attr(op, "_read_only_resource_inputs")

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 
 import msgspec
 
-from graphfreeze.emit.bundle import MARK, RECORD
+from graphfreeze.emit.bundle import MARK
+from graphfreeze.emit.place import RECORD
 from graphfreeze.model.model import Model
 from graphfreeze.model.records import VariableRecord
 

@@ -14,7 +14,8 @@ from graphfreeze.model.variables import Variable
 from graphfreeze.report.former import find_former
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.edits import DropKey, SetValue
-from graphfreeze.selection.resolve import OTHER, SLOT, TRAINABLE, Choice, Selection, matching
+from graphfreeze.selection.pattern import matching
+from graphfreeze.selection.resolve import OTHER, SLOT, TRAINABLE, Choice, Selection
 from graphfreeze.train.request import TrainRequest
 from graphfreeze.train.train_op import TrainOp
 
@@ -103,8 +104,8 @@ def freeze_record(
         nodes_changed=len(draft.changed_nodes()),
         nodes_removed=len(draft.removed_nodes()),
         operations_added=dict(sorted(Counter(added).items())),
-        keys_added=[e.key for e in draft.value_edits if isinstance(e, SetValue)],
-        keys_dropped=[e.key for e in draft.value_edits if isinstance(e, DropKey)],
+        keys_added=_keys(draft, SetValue),
+        keys_dropped=_keys(draft, DropKey),
         train_op=train.built_name if train is not None else None,
         losses=[ref.tensor_name for ref in train.losses] if train is not None else [],
         optimizer=_optimizer_name(request),
@@ -120,6 +121,11 @@ def _chosen(choice: Choice, unreached: Collection[str]) -> VariableRecord:
         state = NOT_REACHED
     ranges = None if choice.rows is None else choice.rows.intervals.tolist()
     return _variable(choice.variable, state, choice.rule, ranges)
+
+
+def _keys(draft: Draft, kind: type[SetValue] | type[DropKey]) -> list[str]:
+    """Return the keys of value edits, each once: several savers may name one."""
+    return list(dict.fromkeys(e.key for e in draft.value_edits if isinstance(e, kind)))
 
 
 def _optimizer_name(request: TrainRequest | None) -> str | None:

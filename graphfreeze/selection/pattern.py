@@ -17,7 +17,7 @@ in bash. A tensor's ``:0`` at the end of a name, or of a pattern other than ``re
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from graphfreeze.errors import SelectionError
@@ -61,6 +61,36 @@ def parse_pattern(text: str) -> Pattern:
         return Pattern(text, re.compile(_path(text.removesuffix(":0")), re.DOTALL))
     except _Malformed as reason:
         raise SelectionError.bad_pattern(text, str(reason)) from None
+
+
+def find_matches(
+    patterns: Iterable[str], names: Collection[str]
+) -> list[tuple[Pattern, list[str]]]:
+    """Return each pattern with the names it matches; one without is a SelectionError."""
+    found = []
+    for pattern in map(parse_pattern, patterns):
+        matched = [name for name in names if pattern.matches(name)]
+        if not matched:
+            raise SelectionError.nothing_matched(pattern.text, names)
+        found.append((pattern, matched))
+    return found
+
+
+def matching(patterns: Iterable[str], names: Collection[str]) -> set[str]:
+    """Return the names that one of the patterns matches; one without is a SelectionError."""
+    return {name for _, matched in find_matches(patterns, names) for name in matched}
+
+
+def get_single_match(text: str, names: Collection[str]) -> str:
+    """Return the name that ``text`` is, else the one that it matches; raises SelectionError.
+
+    A name may be a scope, too: ``w`` is the variable, whatever there is in ``w/``."""
+    if text.removesuffix(":0") in names:
+        return text.removesuffix(":0")
+    ((_, matched),) = find_matches([text], names)
+    if len(matched) > 1:
+        raise SelectionError.several_matched(text, matched)
+    return matched[0]
 
 
 def _compile_regex(source: str) -> re.Pattern[str]:

@@ -4,10 +4,11 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from graphfreeze.errors import SelectionError
+from graphfreeze.model.attrs import COMPLEX
 from graphfreeze.model.graph import Graph
 from graphfreeze.model.names import TensorRef, parse_ref
 from graphfreeze.model.variables import REF_OPS, RESOURCE_OPS, Variable
-from graphfreeze.selection.pattern import Pattern, parse_pattern
+from graphfreeze.selection.pattern import find_matches, get_single_match
 from graphfreeze.selection.plan import FreezePlan
 from graphfreeze.selection.rows import RowSet, parse_rows
 
@@ -53,11 +54,11 @@ def resolve(
 ) -> Selection:
     """Return what a plan means for these variables; raises SelectionError.
 
-    Only floating variables that are saved can be chosen; integers, such as a global step, local
-    variables and the ``slots`` of an old optimizer do not learn and stay as they are.
+    Only floating and complex variables that are saved can be chosen; integers, such as a global
+    step, local variables and the ``slots`` of an old optimizer do not learn and stay as they are.
     """
     choices = {v.name: Choice(v, SLOT if v.name in slots else _state(v)) for v in variables}
-    chosen = (v for v in variables if v.is_floating and not v.is_local)
+    chosen = (v for v in variables if v.is_differentiable and not v.is_local)
     names = [v.name for v in chosen if v.name not in slots]
     for name, state, rule in _scopes(plan, names):
         old = choices[name]
@@ -77,33 +78,14 @@ def _state(variable: Variable) -> str:
 
 def _scopes(plan: FreezePlan, names: Sequence[str]) -> Iterator[tuple[str, bool, str]]:
     """Yield name, whether it is frozen, and the rule, in the order of the options."""
-    kept = [pattern for _, pattern, _ in _matched(plan.train_only, "--train-only", names)]
+    kept = [pattern for pattern, _ in find_matches(plan.train_only, names)]
     for name in names if kept else ():
         if not any(pattern.matches(name) for pattern in kept):
             yield name, True, f"--train-only {' '.join(plan.train_only)}"
-    for rule, _, found in _matched(plan.freeze, "--freeze", names):
-        yield from ((name, True, rule) for name in found)
-    for rule, _, found in _matched(plan.except_, "--except", names):
-        yield from ((name, False, rule) for name in found)
-
-
-def _matched(
-    patterns: Sequence[str], option: str, names: Sequence[str]
-) -> list[tuple[str, Pattern, list[str]]]:
-    """Return rule, pattern and the names it matches, for each pattern; one without is an error."""
-    found = []
-    for text in patterns:
-        pattern = parse_pattern(text)
-        matched = [name for name in names if pattern.matches(name)]
-        if not matched:
-            raise SelectionError.nothing_matched(text, names)
-        found.append((f"{option} {text}", pattern, matched))
-    return found
-
-
-def matching(patterns: Sequence[str], names: Sequence[str]) -> set[str]:
-    """Return the names that one of the patterns matches; one without is a SelectionError."""
-    return {name for _, _, found in _matched(patterns, "", names) for name in found}
+    for pattern, found in find_matches(plan.freeze, names):
+        yield from ((name, True, f"--freeze {pattern}") for name in found)
+    for pattern, found in find_matches(plan.except_, names):
+        yield from ((name, False, f"--except {pattern}") for name in found)
 
 
 def _rows(
@@ -145,24 +127,23 @@ def _row_sets(
 
 def _table(pattern: str, choices: Mapping[str, Choice], names: Sequence[str]) -> Variable:
     """Return the one variable that a row option names; it must have rows."""
-    ((_, _, matched),) = _matched([pattern], "", names)
-    if len(matched) > 1:
-        raise SelectionError.several_matched(pattern, matched)
-    variable = choices[matched[0]].variable
+    variable = choices[get_single_match(pattern, names)].variable
     if not variable.shape or variable.shape[0] is None:
         raise SelectionError.no_rows_to_choose(variable.name, variable.shape or ())
     if variable.partition_of:
         raise SelectionError.rows_of_a_part(variable.name, variable.partition_of)
+    if variable.dtype in COMPLEX:
+        raise SelectionError.rows_of_complex(variable.name, dtype=variable.type_name)
     return variable
 
 
 def _choice_of_rows(variable: Variable, rows: RowSet, rule: str) -> Choice:
     if rows.is_full:
         return Choice(variable, FROZEN, rule)
-    if rows.is_empty:
-        return Choice(variable, TRAINABLE, rule)
     if not variable.is_trainable:
         raise SelectionError.rows_not_trainable(variable.name)
+    if rows.is_empty:
+        return Choice(variable, TRAINABLE, rule)
     return Choice(variable, PARTLY, rule, rows)
 
 

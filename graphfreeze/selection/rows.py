@@ -54,21 +54,6 @@ class RowSet:
         edges = np.flatnonzero(np.diff(mask, prepend=False, append=False))
         return cls(mask.size, edges.astype(np.int64).tobytes())
 
-    @classmethod
-    def from_ids(cls, ids: npt.NDArray[np.integer], height: int, *, variable: str) -> RowSet:
-        """Return the rows ``ids``, int [n], in any order and repeated at will.
-
-        Raise SelectionError, which names ``variable``, for an id outside 0..height-1."""
-        if ids.ndim != 1 or not (np.issubdtype(ids.dtype, np.integer) or ids.size == 0):
-            raise ValueError(f"row ids are int [n], not {ids.dtype} {list(ids.shape)}")
-        if ids.size == 0:
-            return cls.empty(height)
-        ordered = np.sort(ids)
-        for end in (int(ordered[0]), int(ordered[-1])):
-            if not 0 <= end < height:
-                raise SelectionError.rows_out_of_range(str(end), height, variable=variable)
-        return cls(height, _runs(ordered.astype(np.int64)).tobytes())
-
     @property
     def intervals(self) -> Edges:
         """Return the half-open intervals as a read-only int64 [n, 2]."""
@@ -171,14 +156,6 @@ def _edges_of(rows: range) -> Edges:
         return np.array([first, last + 1], np.int64)
     starts = np.arange(first, last + 1, abs(rows.step), dtype=np.int64)
     return np.stack([starts, starts + 1], axis=1).ravel()
-
-
-def _runs(ids: npt.NDArray[np.int64]) -> Edges:
-    """Return the edges of sorted ids; there is at least one."""
-    breaks = np.flatnonzero(np.diff(ids) > 1)
-    starts = ids[np.concatenate([[0], breaks + 1])]
-    lasts = ids[np.concatenate([breaks, [ids.size - 1]])]
-    return np.stack([starts, lasts + 1], axis=1).ravel()
 
 
 def _covered(sets: Sequence[Edges], depth: int) -> Edges:

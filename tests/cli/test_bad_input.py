@@ -70,6 +70,15 @@ CASES = {
     ),
     "OUT exists": ("freeze conv_bn taken --freeze bn* --loss total", "taken: already exists"),
     "OUT is a folder": ("freeze conv_bn taken.pb --freeze bn* --force", "is of another kind"),
+    "OUT is no bundle": (
+        "freeze conv_bn full --freeze bn* --loss total --force",
+        "full: a folder that is no bundle and not empty",
+    ),
+    "OUT is the current folder": ("freeze conv_bn . --freeze bn* --force", "is or holds the input"),
+    "OUT is the prefix": (
+        "freeze conv_bn/model.ckpt conv_bn/model.ckpt --freeze bn*",
+        "is or holds the input",
+    ),
     "OUT is the input": (
         "freeze text_classifier text_classifier --freeze hidden --force",
         "is or holds the input",
@@ -100,6 +109,8 @@ def place(models: Path) -> Path:
     (models / "empty.pb").write_bytes(b"")
     for name in ("nothing", "taken", "taken.pb", "far"):
         (models / name).mkdir()
+    (models / "full").mkdir()
+    (models / "full" / "mine.txt").write_text("mine")
     alone = models / "alone.pb"
     alone.write_bytes((models / "bare_graph/graph.pb").read_bytes())
     return models
@@ -130,6 +141,18 @@ def test_a_bundle_is_not_frozen_again(run, models: Path) -> None:
     assert (code, "already a graphfreeze bundle" in err) == (2, True)
     code, _, err = run("freeze", "one", "one/two", "--freeze", "output")
     assert (code, "lies inside the input" in err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    "options", [["--dry-run"], ["--no-train-op"], ["--no-train-op", "--dry-run"]]
+)
+def test_a_shard_is_cut_off(run, models: Path, options: list[str]) -> None:
+    shard = models / "text_classifier" / "model.ckpt.data-00000-of-00001"
+    shard.write_bytes(shard.read_bytes()[:-1])
+    code, out, err = run(*CLASSIFY.split(), *options)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "its data file model.ckpt.data-00000-of-00001 has " in err
+    assert not (models / "out").exists()
 
 
 def test_what_the_system_refuses_is_one_line(run, models: Path) -> None:

@@ -1,7 +1,7 @@
 import pytest
 
 from graphfreeze.errors import RewriteError
-from graphfreeze.model.saver import checkpoint_keys
+from graphfreeze.model.saver import saved_variable
 from graphfreeze.model.sketch import format_sketch
 from graphfreeze.read.sketch import parse_sketch
 from graphfreeze.rewrite.draft import Draft
@@ -76,6 +76,12 @@ DROPS = {
 }
 
 
+def kept_keys(draft: Draft) -> dict[str | None, str]:
+    """Return the key of each variable that the saver keeps."""
+    assert draft.saver_ops is not None
+    return {saved_variable(draft.graph, e.tensor): e.key for e in draft.saver_ops.all_entries()}
+
+
 @pytest.mark.parametrize(("restore", "gone", "after"), DROPS.values(), ids=DROPS)
 def test_drop(restore: str, gone: set[str], after: str) -> None:
     draft = Draft(parse_sketch(VARIABLES + HEAD + restore + "saver: save"))
@@ -86,7 +92,7 @@ def test_drop(restore: str, gone: set[str], after: str) -> None:
     left = "".join(line for line in VARIABLES.splitlines(True) if not line.startswith("s "))
     assert format_sketch(draft.graph) == left + LESS + after
     assert draft.value_edits == [DropKey("s")]
-    assert checkpoint_keys(draft.graph, draft.saver_ops) == {"a": "a", "h": "h"}
+    assert kept_keys(draft) == {"a": "a", "h": "h"}
     assert list(draft.graph.dangling()) == []
 
 
@@ -113,7 +119,7 @@ def test_extend(restore: str, b: str, k: str) -> None:
         draft.apply(edit)
     saver = draft.saver_ops
     assert [(e.key, e.slice) for e in saver.all_entries()][-2:] == [("scope/b", "9 0,5"), ("k", "")]
-    assert checkpoint_keys(draft.graph, saver)["b"] == "scope/b"
+    assert kept_keys(draft)["b"] == "scope/b"
     after = format_sketch(draft.graph)
     assert f"b/graphfreeze/restore = Assign(b, {b})" in after
     assert f"k/graphfreeze/restore = AssignVariableOp(k, {k})" in after
@@ -130,7 +136,7 @@ def test_fresh() -> None:
     saver = draft.saver_ops
     assert saver is not None
     keys = {"a": "key/a", "s": "key/s", "h": "key/h"}
-    assert checkpoint_keys(draft.graph, saver) == keys
+    assert kept_keys(draft) == keys
     assert list(saver.keys.values()) == [tuple(keys.values())]
     after = format_sketch(draft.graph)
     assert "h/graphfreeze/restore = AssignVariableOp(h, graphfreeze/save/RestoreV2:2)" in after

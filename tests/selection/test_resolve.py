@@ -64,6 +64,9 @@ STATES = {
     "and left as they are": (FreezePlan(freeze=("**",), except_=("head", "bn")), "FFFFtF---s"),
     "some rows": (FreezePlan(freeze_rows={"table": "0:3"}), "pttttt---s"),
     "all rows": (FreezePlan(freeze_rows={"table": ":"}), "Fttttt---s"),
+    "all rows of what never learns": (
+        FreezePlan(freeze_rows={"bn/moving_mean": ":"}), "ttttttF--s"
+    ),
     "no row left to freeze": (
         FreezePlan(freeze=("head",), train_rows={"table": ":"}), "ttttFt---s"
     ),
@@ -193,6 +196,10 @@ ERRORS = {
     "rows of several": (FreezePlan(freeze_rows={"enc/layer_1": "1"}),
                         "'enc/layer_1' matches 2 variables where one is needed"),
     "rows of a scalar": (FreezePlan(freeze_rows={"scalar": "0"}), "'scalar' has shape"),
+    "rows that are to learn of what never learns": (
+        FreezePlan(freeze=("enc",), train_rows={"bn/moving_mean": ":"}),
+        "'bn/moving_mean' is not trainable",
+    ),
     "rows of what never learns": (FreezePlan(freeze_rows={"bn/moving_mean": "1"}),
                                   "'bn/moving_mean' is not trainable"),
     "no such tensor": (FreezePlan(stop_gradient=("z",)), "the graph has no tensor 'z'"),
@@ -234,3 +241,36 @@ def test_without_collections_every_floating_variable_is_trainable() -> None:
     model = parse_sketch("w = VariableV2() {shape: [4]}\nn = VariableV2() {dtype: int32}")
     selection = resolve(FreezePlan(), model.variables, model.graph)
     assert [choice.state for choice in selection.choices] == ["trainable", "not trainable"]
+
+
+@pytest.mark.parametrize("name", ["w", "w:0"])
+@pytest.mark.parametrize("option", ["freeze_rows", "train_rows"])
+def test_rows_of_a_name_that_is_a_scope_too(option: str, name: str) -> None:
+    lines = [f"{n} = VariableV2() {{shape: [4, 2]}}" for n in ("w", "w/bias", "w/average")]
+    model = parse_sketch("\n".join(lines))
+    plan = FreezePlan(**{option: {name: "0:3"}})  # type: ignore[arg-type]
+    selection = resolve(plan, model.variables, model.graph)
+    assert [variable.name for variable in selection.partly] == ["w"]
+
+
+def test_complex_variables_are_frozen_whole() -> None:
+    text = "w = VariableV2() {dtype: complex64, shape: [4]}\nv = VariableV2() {shape: [4]}"
+    model = parse_sketch(text)
+    selection = resolve(FreezePlan(freeze=("w",)), model.variables, model.graph)
+    assert [choice.state for choice in selection.choices] == ["frozen", "trainable"]
+    for option in ("freeze_rows", "train_rows"):
+        with pytest.raises(SelectionError, match="rows of 'w', which is complex64, cannot be"):
+            resolve(FreezePlan(**{option: {"w": "0"}}), model.variables, model.graph)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("option", ["freeze", "except_", "train_only", "stop_gradient"])
+def test_a_bare_text_is_no_list(option: str) -> None:
+    with pytest.raises(SelectionError, match=rf"{option}='hid' is one text.*write \('hid',\)"):
+        FreezePlan(**{option: "hid"})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("rows", ["table=0:3", ("table", "0:3"), None])
+@pytest.mark.parametrize("option", ["freeze_rows", "train_rows"])
+def test_rows_that_are_no_mapping(option: str, rows: object) -> None:
+    with pytest.raises(SelectionError, match=f"{option}=.* is no mapping of tables to rows"):
+        FreezePlan(**{option: rows})  # type: ignore[arg-type]

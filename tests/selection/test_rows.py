@@ -84,36 +84,11 @@ def test_table_without_rows() -> None:
     assert rows == rows.complement() == RowSet.full(0)
 
 
-IDS = {
-    "none": ([], []),
-    "one": ([4], [[4, 5]]),
-    "unsorted and repeated": ([5, 3, 4, 9, 3, 0], [[0, 1], [3, 6], [9, 10]]),
-    "all": (list(range(10)), [[0, 10]]),
-}
-
-
-@pytest.mark.parametrize(("ids", "intervals"), IDS.values(), ids=IDS)
-@pytest.mark.parametrize("dtype", [np.int64, np.int32, np.uint8])
-def test_ids_become_intervals(
-    ids: list[int], intervals: list[list[int]], dtype: type[np.integer]
-) -> None:
-    rows = RowSet.from_ids(np.array(ids, dtype), 10, variable="table")
-    assert rows.intervals.tolist() == intervals
-
-
-@pytest.mark.parametrize("row", [-1, 10, 2**40])
-def test_id_outside_the_table(row: int) -> None:
-    with pytest.raises(SelectionError, match=f"rows '{row}' lie outside 'table'"):
-        RowSet.from_ids(np.array([3, row]), 10, variable="table")
-
-
 def test_wrong_arrays_are_refused() -> None:
     with pytest.raises(ValueError, match=re.escape("not int64 [2]")):
         RowSet.from_mask(np.array([0, 1]))
     with pytest.raises(ValueError, match=re.escape("not bool [1, 2]")):
         RowSet.from_mask(np.zeros((1, 2), np.bool_))
-    with pytest.raises(ValueError, match=re.escape("not float64 [1]")):
-        RowSet.from_ids(np.array([1.0]), 10, variable="table")
 
 
 EDGES = {
@@ -154,7 +129,6 @@ def test_row_set_is_a_small_value() -> None:
 def test_scattered_rows_of_a_large_table() -> None:
     mask = np.random.default_rng(0).random(2_000_000) < 0.5
     rows = RowSet.from_mask(mask)
-    assert rows == RowSet.from_ids(np.flatnonzero(mask), mask.size, variable="table")
     assert rows.count == mask.sum()
     np.testing.assert_array_equal(rows.complement().mask(), ~mask)
     assert rows.union(rows.complement()).is_full
@@ -189,7 +163,6 @@ def test_figures_agree_with_mask(mask: Mask) -> None:
         bool(mask.all()),
     )
     assert [row for row in range(-2, HEIGHT + 2) if row in rows] == np.flatnonzero(mask).tolist()
-    assert rows == RowSet.from_ids(np.flatnonzero(mask), HEIGHT, variable="table")
 
 
 def _spell(part: slice) -> str:
