@@ -112,6 +112,10 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
         SelectionError.everything_frozen(1200),
         "all 1,200 variables are frozen",
     ),
+    "SelectionError.nothing_behind": (
+        SelectionError.nothing_behind("loss:0"),
+        "nothing takes the tensor 'loss:0' on to a loss, so no gradient can be stopped there",
+    ),
     "SelectionError.unknown_tensor": (
         SelectionError.unknown_tensor("encoder/ouptut:0", ["encoder/output:0"]),
         "no tensor 'encoder/ouptut:0'; did you mean encoder/output:0?",

@@ -107,6 +107,14 @@ class SelectionError(GraphfreezeError):
         return cls(f"all {count:,} variables are frozen, nothing can learn; add an --except")
 
     @classmethod
+    def nothing_behind(cls, tensor: str) -> SelectionError:
+        """Name a tensor to stop gradients at that no gradient comes through."""
+        return cls(
+            f"nothing takes the tensor {tensor!r} on to a loss, so no gradient can be stopped "
+            "there; name one that lies before the loss"
+        )
+
+    @classmethod
     def unknown_tensor(cls, tensor: str, names: Iterable[str]) -> SelectionError:
         """Name a tensor that the graph does not have."""
         hint = with_hint(tensor, names, "list names with 'graphfreeze show'")

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from graphfreeze.errors import SelectionError
 from graphfreeze.model.attrs import type_attr
 from graphfreeze.model.model import Model
 from graphfreeze.model.names import TensorRef
@@ -31,9 +32,11 @@ class StopGradient:
     name = "stop_gradient"
 
     def plan(self, draft: Draft) -> Iterator[Edit]:
-        """Yield the edits."""
+        """Yield the edits; raises SelectionError for a tensor that nothing takes on."""
         for source in self._sources(draft):
             edges = draft.forward_edges(source)
+            if not edges and source in self.selection.tensors:
+                raise SelectionError.nothing_behind(source.tensor_name)
             if not edges:
                 continue
             stop = _stop_of(source)

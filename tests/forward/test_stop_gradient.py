@@ -1,6 +1,6 @@
 import pytest
 
-from graphfreeze.errors import RewriteError
+from graphfreeze.errors import RewriteError, SelectionError
 from graphfreeze.forward.stop_gradient import StopGradient
 from graphfreeze.model.names import parse_ref
 from graphfreeze.model.sketch import format_node
@@ -94,7 +94,6 @@ TENSORS = {
     "a tensor": ("h:0", {"h": "x w/read", "y": "h/graphfreeze/stop"}),
     "port 0 goes without saying": ("h", {"y": "h/graphfreeze/stop"}),
     "another port": ("s:1", {"a": "s", "b": "s/graphfreeze/stop_1", "s/graphfreeze/stop_1": "s:1"}),
-    "what nobody takes": ("y", {"y": "h"}),
 }
 
 
@@ -104,6 +103,12 @@ def test_named_tensor(tensor: str, after: dict[str, str]) -> None:
     text += "axis = Const() {value: 0}\ns = Split(axis, x) {num_split: 2}\n"
     draft = stop_gradients(text, FreezePlan(stop_gradient=(tensor,)))
     assert {name: inputs(draft, name) for name in after} == after
+
+
+def test_a_tensor_that_nobody_takes_is_an_error() -> None:
+    text = W + "h = MatMul(x, w/read)\ny = L2Loss(h)\n"
+    with pytest.raises(SelectionError, match="nothing takes the tensor 'y:0' on to a loss"):
+        stop_gradients(text, FreezePlan(stop_gradient=("y",)))
 
 
 def test_new_node_has_type_and_device_of_the_read() -> None:
