@@ -9,6 +9,7 @@ from graphfreeze.api import FrozenModel, complete, freeze, load, report, save
 from graphfreeze.emit.bundle import write_draft
 from graphfreeze.errors import EmitError
 from graphfreeze.model.model import Model
+from graphfreeze.model.reads import forward_edges
 from graphfreeze.model.wire import Codec, Piece
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.schema import FunctionDefLibrary, GraphDef, MetaGraphDef, NodeDef, SavedModel
@@ -36,7 +37,8 @@ def frozen(path: Path) -> FrozenModel:
         return freeze(model, FreezePlan(freeze=(trainable[0],)))
     graph, variables = model.graph, {variable.name for variable in model.variables}
     taken = (ref for name in graph.nodes for ref in graph.data_inputs(name))
-    tensors = (str(ref) for ref in taken if ref.node not in variables)
+    passed_on = (r for r in taken if r.node not in variables and forward_edges(graph, r))
+    tensors = map(str, passed_on)
     return freeze(model, FreezePlan(stop_gradient=(next(tensors),)))
 
 
