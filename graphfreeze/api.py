@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from graphfreeze.emit.bundle import MARK, write_draft, write_model
+from graphfreeze.emit.bundle import write_draft, write_model
 from graphfreeze.emit.contents import check_contents
 from graphfreeze.emit.place import check_place, is_file
 from graphfreeze.errors import EmitError, LoadError, TrainError
@@ -22,6 +22,7 @@ from graphfreeze.prepare.drop_training import DropTraining
 from graphfreeze.prepare.recover_collections import RecoverCollections
 from graphfreeze.read import load
 from graphfreeze.report.records import freeze_record, model_record
+from graphfreeze.rewrite.builder import MARK
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.run import Pass, run
 from graphfreeze.selection.plan import FreezePlan

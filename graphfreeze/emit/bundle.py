@@ -11,11 +11,10 @@ from graphfreeze.emit.graph_file import file_bytes, model_bytes
 from graphfreeze.emit.place import FILE_SUFFIXES, RECORD, check_place, is_file, whole_or_nothing
 from graphfreeze.model.model import Model
 from graphfreeze.model.records import FreezeRecord
+from graphfreeze.rewrite.builder import MARK
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.edits import SetCollection
 from graphfreeze.schema import CollectionDef
-
-MARK = "graphfreeze"
 
 
 def write_model(model: Model, out: Path, *, force: bool = False) -> None:

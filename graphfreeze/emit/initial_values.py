@@ -1,6 +1,6 @@
 """Run initializers in TensorFlow, and write what they give to a checkpoint."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from graphlib import TopologicalSorter
 from pathlib import Path
 from types import ModuleType
@@ -20,9 +20,10 @@ def save_initial_values(
     """Initialize the new variables in the default graph, and save them.
 
     Raises EmitError where an initializer fails."""
-    _import(tf, draft, contents)
-    for names in _in_order(draft, contents):
-        ops = [initializers(draft)[name] for name in names]
+    initializer = initializers(draft)
+    _import(tf, draft, contents, initializer)
+    for names in _in_order(draft, contents, initializer):
+        ops = [initializer[name] for name in names]
         before = _restored(tf, draft, contents, draft.graph.ancestors(ops))
         try:
             sess.run(before)
@@ -40,10 +41,12 @@ def save_initial_values(
     sess.run(save)
 
 
-def _import(tf: ModuleType, draft: Draft, contents: Contents) -> None:
+def _import(
+    tf: ModuleType, draft: Draft, contents: Contents, initializer: Mapping[str, str]
+) -> None:
     """Import what initializing and saving takes, and no more of the graph."""
     names = [_variable(draft, entry) for entry in contents.new]
-    wanted = [initializers(draft)[name] for name in names]
+    wanted = [initializer[name] for name in names]
     needed = draft.graph.ancestors([*wanted, *(entry.tensor.node for entry in contents.new)])
     graph = importable(meta_graph(draft)).graph_def
     nodes = [node for node in graph.node if node.name in needed]
@@ -57,11 +60,13 @@ def _import(tf: ModuleType, draft: Draft, contents: Contents) -> None:
         raise EmitError.no_value(names, f"TensorFlow refuses the graph: {error}") from error
 
 
-def _in_order(draft: Draft, contents: Contents) -> Iterator[list[str]]:
+def _in_order(
+    draft: Draft, contents: Contents, initializer: Mapping[str, str]
+) -> Iterator[list[str]]:
     """Yield the new variables in groups; none needs one of its own group or of a later one."""
-    ops = initializers(draft)
     new = sorted({_variable(draft, entry) for entry in contents.new})
-    needs = {name: draft.graph.ancestors([ops[name]]).intersection(new) - {name} for name in new}
+    above = {name: draft.graph.ancestors([initializer[name]]) for name in new}
+    needs = {name: found.intersection(new) - {name} for name, found in above.items()}
     sorter = TopologicalSorter(needs)
     sorter.prepare()
     while sorter.is_active():

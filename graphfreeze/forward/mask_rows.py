@@ -55,9 +55,11 @@ class MaskRows:
 
     def plan(self, draft: Draft) -> Iterator[Edit]:
         """Yield the edits; raises RewriteError for a reader that no mask fits."""
+        looped = nodes_in_loops(draft.graph) if self.selection.partly else set()
         for variable, frozen in self.selection.partly.items():
             for place, edges in _places(draft, variable).items():
-                _check_outside_loops(draft, variable, place.tensor.node)
+                if place.tensor.node in looped:
+                    raise RewriteError.reader_in_loop(variable.name, place.tensor.node)
                 build = Builder(place.tensor.node, _device(draft, variable, place))
                 masked = _mask(build, draft.graph, variable, frozen.complement(), place)
                 yield from build.edits
@@ -152,8 +154,3 @@ def _check_functions(graph: Graph, variable: Variable) -> None:
         )
         if variable.kind == "resource" and (in_function or not is_known(graph, node)):
             raise RewriteError.unmaskable_reader(variable.name, edge.consumer, op=str(node.op))
-
-
-def _check_outside_loops(draft: Draft, variable: Variable, name: str) -> None:
-    if name in nodes_in_loops(draft.graph):
-        raise RewriteError.reader_in_loop(variable.name, name)

@@ -7,7 +7,7 @@ from graphfreeze.model.names import parse_ref
 from graphfreeze.schema import CollectionDef, CondContextDef, WhileContextDef
 
 _ENTERS = frozenset({"Enter", "RefEnter"})
-_EXITS = frozenset({"Exit", "RefExit"})
+EXITS = frozenset({"Exit", "RefExit"})
 CONTEXTS = {"while_context": WhileContextDef, "cond_context": CondContextDef}
 
 
@@ -89,6 +89,6 @@ def nodes_in_loops(graph: Graph) -> set[str]:
         name = todo.pop()
         if name not in found:
             found.add(name)
-            is_exit = graph.op(name) in _EXITS
+            is_exit = graph.op(name) in EXITS
             todo.extend(() if is_exit else graph.consumers(name, data_only=True))
     return found

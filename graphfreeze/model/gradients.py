@@ -1,6 +1,6 @@
 """Tell what tf.gradients made from what the model computes."""
 
-from collections.abc import Iterable, Set
+from collections.abc import Set
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -24,7 +24,7 @@ class Gradients:
     @cached_property
     def variable_dependent(self) -> set[str]:
         """The nodes that the value of a variable can change."""
-        return self._data_descendants(v.name for v in self.variables)
+        return self.graph.descendants((v.name for v in self.variables), data_only=True)
 
     @cached_property
     def _data_dependent(self) -> set[str]:
@@ -35,7 +35,7 @@ class Gradients:
             for name, node in graph.nodes.items()
             if node.op not in _NO_DATA and not graph.data_inputs(name)
         )
-        return self._data_descendants(sources)
+        return self.graph.descendants(sources, data_only=True)
 
     @cached_property
     def seeds(self) -> list[str]:
@@ -45,12 +45,13 @@ class Gradients:
     @cached_property
     def decided(self) -> set[str]:
         """The nodes whose value gradients decide."""
-        return self._data_descendants(self.seeds)
+        return self.graph.descendants(self.seeds, data_only=True)
 
     @cached_property
     def _gradients(self) -> dict[int, set[str]]:
         """What stems from each node that tf.gradients begins with, by that node's place."""
-        return {self._places[name]: self._data_descendants([name]) for name in self.seeds}
+        stems = (self.graph.descendants([name], data_only=True) for name in self.seeds)
+        return {self._places[name]: stem for name, stem in zip(self.seeds, stems, strict=True)}
 
     @cached_property
     def _measured(self) -> set[str]:
@@ -73,15 +74,6 @@ class Gradients:
         numbers = [*tensor.float_val, *tensor.double_val, *tensor.half_val]
         is_scalar = parse_shape(tensor.tensor_shape) == ()
         return value.op == "Const" and tensor.dtype in FLOATING and is_scalar and numbers in _ONES
-
-    def _data_descendants(self, names: Iterable[str]) -> set[str]:
-        found, todo = set[str](), list(names)
-        while todo:
-            name = todo.pop()
-            if name not in found:
-                found.add(name)
-                todo.extend(self.graph.consumers(name, data_only=True))
-        return found
 
     def is_loss(self, name: str) -> bool:
         """Tell whether a node is the end of a forward computation that gradients alone look at.

@@ -101,9 +101,9 @@ class Graph:
         """Return the nodes that run when these run, themselves included."""
         return self._closure(names, lambda name: (ref.node for ref in self._inputs[name]))
 
-    def descendants(self, names: Iterable[str]) -> set[str]:
-        """Return the nodes that need one of these, themselves included."""
-        return self._closure(names, lambda name: iter(self.consumers(name)))
+    def descendants(self, names: Iterable[str], *, data_only: bool = False) -> set[str]:
+        """Return the nodes that need one of these, or that their data reaches; with themselves."""
+        return self._closure(names, lambda name: iter(self.consumers(name, data_only=data_only)))
 
     def _closure(self, names: Iterable[str], step: Step) -> set[str]:
         found: set[str] = set()

@@ -15,6 +15,7 @@ from graphfreeze.model.collected import (
     node_refs,
     variable_entries,
 )
+from graphfreeze.model.control_flow import EXITS
 from graphfreeze.model.gradients import Gradients
 from graphfreeze.model.graph import Graph
 from graphfreeze.model.names import parse_ref
@@ -28,14 +29,12 @@ from graphfreeze.model.reads import (
     reads,
     writers,
 )
-from graphfreeze.model.saver import SaverOps
 from graphfreeze.model.variables import REF_OPS, RESOURCE_OPS, Variable
 from graphfreeze.schema import MetaGraphDef
 
 TRAIN_OP_KEYS = frozenset({"train_op", "saved_model_train_op"})
 MODEL_KEYS = frozenset({"losses", "regularization_losses", "update_ops", "summaries"})
 _LISTS = ("global_step", "model_variables", "moving_average_variables")
-_EXITS = frozenset({"Exit", "RefExit"})
 _VARIABLES = REF_OPS | RESOURCE_OPS
 
 
@@ -46,7 +45,6 @@ class Training:
     graph: Graph
     collections: Collections
     variables: tuple[Variable, ...]
-    saver: SaverOps | None
     header: MetaGraphDef
     kept: tuple[str, ...] = ()
     protected: set[str] = field(default_factory=set)
@@ -208,7 +206,7 @@ class Training:
 
         Without it tf.gradients takes the variable for one that has no gradient."""
         graph = self.graph
-        return graph.op(name) in _EXITS and graph.data_inputs(name)[0].node not in self.found
+        return graph.op(name) in EXITS and graph.data_inputs(name)[0].node not in self.found
 
     def _is_used(self, name: str) -> bool:
         return any(user not in self.found for user in self.graph.consumers(name))

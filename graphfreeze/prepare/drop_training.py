@@ -51,14 +51,8 @@ class DropTraining:
         return f"{next(iter(left))} still serves a training" if left else None
 
     def _find(self, draft: Draft) -> Training:
-        training = Training(
-            draft.graph,
-            draft.collections,
-            draft.variables,
-            draft.saver_ops,
-            draft.base.header,
-            self.keep,
-        )
+        header = draft.base.header
+        training = Training(draft.graph, draft.collections, draft.variables, header, self.keep)
         return training.find()
 
 

@@ -42,9 +42,8 @@ class RecoverCollections:
         is_new = draft.saver_ops is None
         if is_new:
             yield from fresh_saver(draft.graph, [new_entry(v) for v in draft.variables])
-        training = Training(
-            draft.graph, draft.collections, draft.variables, draft.saver_ops, draft.base.header
-        )
+        header = draft.base.header
+        training = Training(draft.graph, draft.collections, draft.variables, header)
         described = {}
         for variable in draft.variables:
             builder = Builder(variable.name, str(draft.graph.nodes[variable.name].device))

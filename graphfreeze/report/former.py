@@ -5,10 +5,10 @@ from collections.abc import Mapping
 
 import msgspec
 
-from graphfreeze.emit.bundle import MARK
 from graphfreeze.emit.place import RECORD
 from graphfreeze.model.model import Model
 from graphfreeze.model.records import VariableRecord
+from graphfreeze.rewrite.builder import MARK
 
 
 class _Mark(msgspec.Struct, frozen=True):

@@ -28,9 +28,7 @@ def model_record(model: Model, scope: Sequence[str] = ()) -> ModelRecord:
     What graphfreeze wrote is told with the states and rules that it was written with.
     With patterns in ``scope`` only variables that one of them matches are told; raises
     SelectionError if a pattern matches none."""
-    training = Training(
-        model.graph, model.collections, model.variables, model.saver_ops, model.header
-    )
+    training = Training(model.graph, model.collections, model.variables, model.header)
     slots = {variable.name for variable in training.find().slots()}
     keys = sorted(TRAIN_OP_KEYS)
     train_ops = [name for key in keys for name in node_entries(model.collections, key)]

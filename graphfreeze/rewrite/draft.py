@@ -151,5 +151,5 @@ class Draft:
     def loose_colocations(self) -> list[str]:
         """Return the nodes that are colocated with a node which is gone."""
         gone = set(self.removed_nodes())
-        nodes = self.graph.nodes.items()
+        nodes = self.graph.nodes.items() if gone else ()
         return [name for name, node in nodes if gone.intersection(colocations(node))]

@@ -9,10 +9,12 @@ from types import ModuleType
 from typing import Any, Protocol
 
 from graphfreeze.errors import TrainError
+from graphfreeze.model.control_flow import CONTEXTS
 from graphfreeze.model.names import TensorRef
 from graphfreeze.model.reads import writers
 from graphfreeze.model.updates import kept_updates
 from graphfreeze.model.variables import REF_OPS, RESOURCE_OPS, TRAINABLE
+from graphfreeze.rewrite.builder import MARK
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.message import importable, meta_graph
 from graphfreeze.runtime import building, missing_ops
@@ -21,8 +23,6 @@ from graphfreeze.selection.resolve import Selection
 from graphfreeze.train.optimizers import make_optimizer
 from graphfreeze.train.request import TrainRequest
 
-SCOPE = "graphfreeze"
-CONTEXTS = ("while_context", "cond_context")
 _NO_GRADIENT = re.compile(r"operation ?'(?P<node>[^']+)' \(op type: (?P<op>\w+)\)")
 
 
@@ -64,7 +64,7 @@ def build_train_op(
     with building(resource_variables=is_resource) as tf:
         _import(tf, draft)
         before = _snapshot(tf)
-        with tf.name_scope(f"{SCOPE}/"):
+        with tf.name_scope(f"{MARK}/"):
             step = _global_step(tf)
             optimizer = request.optimizer
             if isinstance(optimizer, str):

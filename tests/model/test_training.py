@@ -111,9 +111,7 @@ FOUND = {
 
 def find(text: str, *kept: str) -> Training:
     model = parse_sketch(text)
-    return Training(
-        model.graph, model.collections, model.variables, model.saver_ops, model.header, kept
-    ).find()
+    return Training(model.graph, model.collections, model.variables, model.header, kept).find()
 
 
 @pytest.mark.parametrize(("text", "found"), FOUND.values(), ids=FOUND)
