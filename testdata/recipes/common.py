@@ -9,6 +9,13 @@ from typing import Sequence
 import numpy as np
 import tensorflow as tf
 from google.protobuf.message import Message
+from tensorflow.core.protobuf.control_flow_pb2 import CondContextDef, WhileContextDef
+
+CONTEXTS = {"cond_context": CondContextDef, "while_context": WhileContextDef}
+DOMAIN_WORDS = (
+    *("aorta", "artery", "atrium", "lumen", "mitral", "plaque", "pulse"),
+    *("septum", "stent", "suture", "valve", "vein", "ventricle"),
+)
 
 
 def new_session() -> tf.Session:
@@ -29,7 +36,17 @@ def write_model(folder: Path, session: tf.Session) -> None:
     saver.save(session, str(folder / "model.ckpt"))
     meta_graph = tf.MetaGraphDef()
     meta_graph.ParseFromString((folder / "model.ckpt.meta").read_bytes())
+    sort_contexts(meta_graph)
     write_message(folder / "model.ckpt.meta", meta_graph)
+
+
+def sort_contexts(meta_graph: tf.MetaGraphDef) -> None:
+    """Serialize the contexts of loops and conds once more: bytes that have maps of their own."""
+    for collection in CONTEXTS.keys() & meta_graph.collection_def.keys():
+        entries = meta_graph.collection_def[collection].bytes_list.value
+        for number, entry in enumerate(entries):
+            context = CONTEXTS[collection].FromString(entry)
+            entries[number] = context.SerializeToString(deterministic=True)
 
 
 def write_feeds(
@@ -59,3 +76,11 @@ def draw_integers(seed: int, bound: int, shape: Sequence[int]) -> np.ndarray:
 def draw_floats(seed: int, shape: Sequence[int]) -> np.ndarray:
     """Draw float32 multiples of 1/64 in ``[-1, 1)``: JSON gives them back to the bit."""
     return (np.random.RandomState(seed).randint(-64, 64, size=shape) / 64).astype(np.float32)
+
+
+def write_vocabulary(folder: Path, words: int) -> None:
+    """Write ``vocab.txt``: ``<unk>``, ``w001`` and so on, each seventh a word of one domain."""
+    names = ["<unk>", *(f"w{number:03}" for number in range(1, words))]
+    for place, name in enumerate(DOMAIN_WORDS, start=1):
+        names[7 * place] = name
+    (folder / "vocab.txt").write_text("\n".join(names) + "\n")

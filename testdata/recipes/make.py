@@ -7,9 +7,14 @@ from pathlib import Path
 import bare_graph
 import bert_tiny
 import conv_bn
+import loop_lookup
+import nce
+import partitioned_div
+import partitioned_mod
 import resource_mlp
 import tensorflow as tf
 import text_classifier
+import tied_softmax
 
 MODELS = Path(__file__).resolve().parents[1] / "models"
 RECIPES = {
@@ -18,6 +23,11 @@ RECIPES = {
     "resource_mlp": resource_mlp.make,
     "conv_bn": conv_bn.make,
     "bare_graph": bare_graph.make,
+    "tied_softmax": tied_softmax.make,
+    "nce": nce.make,
+    "partitioned_mod": partitioned_mod.make,
+    "partitioned_div": partitioned_div.make,
+    "loop_lookup": loop_lookup.make,
 }
 
 
