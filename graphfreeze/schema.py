@@ -53,12 +53,14 @@ with _without_runtime():
     from tensorflow.core.framework.op_def_pb2 import OpDef, OpList
     from tensorflow.core.framework.tensor_pb2 import TensorProto
     from tensorflow.core.framework.tensor_shape_pb2 import TensorShapeProto
+    from tensorflow.core.framework.tensor_slice_pb2 import TensorSliceProto
     from tensorflow.core.framework.variable_pb2 import VariableDef
     from tensorflow.core.protobuf.control_flow_pb2 import CondContextDef, WhileContextDef
     from tensorflow.core.protobuf.meta_graph_pb2 import CollectionDef, MetaGraphDef
     from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
     from tensorflow.core.protobuf.saver_pb2 import SaverDef
     from tensorflow.core.protobuf.tensor_bundle_pb2 import BundleEntryProto, BundleHeaderProto
+    from tensorflow.core.util.saved_tensor_slice_pb2 import SavedSlice, SavedTensorSlices
 
 __all__ = [
     "AttrValue",
@@ -74,9 +76,12 @@ __all__ = [
     "OpDef",
     "OpList",
     "SavedModel",
+    "SavedSlice",
+    "SavedTensorSlices",
     "SaverDef",
     "TensorProto",
     "TensorShapeProto",
+    "TensorSliceProto",
     "VariableDef",
     "WhileContextDef",
     "types_pb2",

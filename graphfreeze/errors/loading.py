@@ -81,6 +81,11 @@ class LoadError(GraphfreezeError):
         return cls(f"{prefix}: the checkpoint cannot be read ({reason.strip()[:300]})")
 
     @classmethod
+    def unreadable_values(cls, key: str, reason: str, *, prefix: PathLike) -> LoadError:
+        """Name a variable of a checkpoint whose values are no array, and why."""
+        return cls(f"{prefix}: the values of {key!r} cannot be read ({reason}); leave it out")
+
+    @classmethod
     def other_shape(
         cls,
         key: str,

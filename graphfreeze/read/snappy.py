@@ -48,5 +48,6 @@ def _copy(out: bytearray, offset: int, length: int) -> None:
     """Append what stands ``offset`` bytes before the end; a copy may run into itself."""
     if not 0 < offset <= len(out):
         raise ValueError("a copy from before the beginning")
-    for _ in range(length):
-        out.append(out[-offset])
+    begin = len(out) - offset
+    piece = out[begin : begin + length]
+    out += (piece * -(-length // len(piece)))[:length]
