@@ -3,7 +3,9 @@
 GraphfreezeError
 ├── LoadError         the input is missing, is no graph, or lacks its checkpoint
 ├── SelectionError    a pattern or a row set says something the model cannot mean
+│   └── WordError     a file of words, ids or word vectors cannot be used
 ├── RewriteError      a pass met a graph it cannot edit, or broke its promise
+│   └── GrowError     a table cannot get more rows
 ├── TrainError        no train_op can be built: loss, optimizer or ops are wanting
 └── EmitError         the result cannot be written where it was asked for
 
@@ -13,18 +15,22 @@ one for each known failure; catch ``GraphfreezeError`` at the edges only.
 
 from graphfreeze.errors.base import GraphfreezeError, PathLike, nearest_names
 from graphfreeze.errors.emitting import EmitError
+from graphfreeze.errors.growing import GrowError
 from graphfreeze.errors.loading import LoadError
 from graphfreeze.errors.rewriting import RewriteError
 from graphfreeze.errors.selecting import SelectionError
 from graphfreeze.errors.training import TrainError
+from graphfreeze.errors.wording import WordError
 
 __all__ = [
     "EmitError",
     "GraphfreezeError",
+    "GrowError",
     "LoadError",
     "PathLike",
     "RewriteError",
     "SelectionError",
     "TrainError",
+    "WordError",
     "nearest_names",
 ]
