@@ -1,24 +1,32 @@
-"""The checkpoint of a bundle: shards of the source as they are, and one of what is new."""
+"""The checkpoint of a bundle: shards of the source as they are, and some of what is new."""
 
+import math
 import os
 import shutil
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import ModuleType
 
-from graphfreeze.emit.contents import Contents, find_contents, runtime_prefix
-from graphfreeze.emit.initial_values import save_initial_values
+from graphfreeze.emit.boxes import parse_box
+from graphfreeze.emit.changed_values import Values
+from graphfreeze.emit.contents import Contents, find_contents
+from graphfreeze.emit.initial_values import initialize
+from graphfreeze.model.saver import Entry
 from graphfreeze.read.checkpoint_index import read_index
 from graphfreeze.rewrite.draft import Draft
-from graphfreeze.runtime import Session, building, session
+from graphfreeze.runtime import building, session
 
 NAME = "model"
+GROUP_BYTES = 2**28
+"""What may be in memory at once, but for an array that is larger by itself."""
 
 
 def write_checkpoint(draft: Draft, folder: Path) -> None:
     """Write ``model.index``, ``model.data-*`` and ``checkpoint`` to a folder.
 
-    Shards of the source are hard-linked where the file system can, else copied. Without new
-    values TensorFlow is not started for a checkpoint of format V2. Raises EmitError, LoadError.
+    Shards of the source are hard-linked where the file system can, else copied, if none of their
+    keys changes; otherwise every key that the saver knows is written anew, a group at a time.
+    Without new values TensorFlow is not started for a checkpoint of format V2. Raises EmitError,
+    LoadError.
     """
     contents = find_contents(draft)
     if contents.is_linkable and not contents.new:
@@ -41,19 +49,23 @@ def link_checkpoint(prefix: Path, to: Path) -> None:
 
 
 def _merge(draft: Draft, contents: Contents, folder: Path) -> None:
-    """Merge the source's shards with one of the new values."""
+    """Merge the source's shards, or what is written in their place, with the new values."""
     parts = folder / "parts"
     parts.mkdir()
-    old, new = parts / "old", parts / "new"
+    prefixes = []
+    if contents.is_linkable:
+        prefixes.append(parts / "old")
+        link_checkpoint(contents.prefix, prefixes[0])
     with building() as tf, session(tf) as sess:
-        if contents.is_linkable:
-            link_checkpoint(contents.prefix, old)
-        elif contents.kept:
-            _copy_values(tf, sess, draft, contents, old)
-        if contents.new:
-            save_initial_values(tf, sess, draft, contents, new)
+        values = Values(tf, sess, draft, contents)
+        if contents.initialized:
+            initialize(values)
+        entries = contents.new if contents.is_linkable else contents.entries
+        for number, group in enumerate(_groups(values, entries)):
+            prefixes.append(parts / f"new{number}")
+            _save(values, group, prefixes[-1])
         merge = tf.raw_ops.MergeV2Checkpoints(
-            checkpoint_prefixes=[str(p) for p in (old, new) if Path(f"{p}.index").is_file()],
+            checkpoint_prefixes=list(map(str, prefixes)),
             destination_prefix=str(folder / NAME),
             delete_old_dirs=False,
         )
@@ -61,17 +73,50 @@ def _merge(draft: Draft, contents: Contents, folder: Path) -> None:
     shutil.rmtree(parts)
 
 
-def _copy_values(tf: ModuleType, sess: Session, draft: Draft, contents: Contents, to: Path) -> None:
-    """Write the source's values to another checkpoint: of format V2, without dropped keys."""
-    keys, slices = [e.key for e in contents.kept], [e.slice for e in contents.kept]
-    dtypes = [tf.as_dtype(draft.graph.dtype(e.tensor)) for e in contents.kept]
-    values = tf.raw_ops.RestoreV2(
-        prefix=runtime_prefix(contents.prefix),
-        tensor_names=keys,
-        shape_and_slices=slices,
-        dtypes=dtypes,
-    )
+def _groups(values: Values, entries: Sequence[Entry]) -> Iterator[list[Entry]]:
+    """Yield entries in their order, as many at once as are within bounds."""
+    group: list[Entry] = []
+    held = 0
+    for entry in entries:
+        size = _size(values, entry)
+        if group and held + size > GROUP_BYTES:
+            yield group
+            group, held = [], 0
+        group.append(entry)
+        held += size
+    if group:
+        yield group
+
+
+def _size(values: Values, entry: Entry) -> int:
+    """Return how many bytes an entry takes, 0 where nothing says so."""
+    shape = values.contents.forms[entry.key].shape
+    if entry.slice:
+        shape = parse_box(entry.slice).length
+    each: int = values.tf.as_dtype(values.draft.graph.dtype(entry.tensor)).size
+    return 0 if shape is None else math.prod(shape) * each
+
+
+def _save(values: Values, entries: list[Entry], to: Path) -> None:
+    """Write some entries to a checkpoint; what is not the source's is fed, or in a variable."""
+    tf, recipes = values.tf, values.contents.recipes
+    kept = [entry for entry in entries if entry.key not in recipes]
+    restored = iter(values.restored(kept) if kept else [])
+    graph, tensors, feeds = tf.get_default_graph(), [], {}
+    for entry in entries:
+        if entry.key not in recipes:
+            tensors.append(next(restored))
+        elif recipes[entry.key].is_initial:
+            tensors.append(graph.get_tensor_by_name(entry.tensor.tensor_name))
+        else:
+            value = values.value(entry)
+            tensors.append(tf.placeholder(value.dtype, value.shape))
+            feeds[tensors[-1]] = value
     save = tf.raw_ops.SaveV2(
-        prefix=str(to), tensor_names=keys, shape_and_slices=slices, tensors=values
+        prefix=str(to),
+        tensor_names=[entry.key for entry in entries],
+        shape_and_slices=[entry.slice for entry in entries],
+        tensors=tensors,
     )
-    sess.run(save)
+    with values.reading():
+        values.sess.run(save, feeds)

@@ -1,29 +1,52 @@
 """What the checkpoint of a bundle is to hold, checked against that of the source."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from graphfreeze.errors import EmitError, LoadError
-from graphfreeze.model.saver import Entry, saved_variable
-from graphfreeze.read.checkpoint_index import read_index
+from graphfreeze.emit.boxes import parse_box
+from graphfreeze.emit.forms import Form, check_values
+from graphfreeze.emit.recipes import KEPT, Recipe, find_recipes
+from graphfreeze.emit.source import Shapes, is_v2, read_shapes
+from graphfreeze.errors import EmitError
+from graphfreeze.model.attrs import Shape, dtype_name
+from graphfreeze.model.names import TensorRef
+from graphfreeze.model.saver import Entry, saved_variable, slices_at
 from graphfreeze.rewrite.draft import Draft
-from graphfreeze.rewrite.edits import SetValue
-from graphfreeze.runtime import open_runtime
-
-Shapes = Mapping[str, Sequence[int]]
+from graphfreeze.rewrite.edits import FromInitializer, SetValue
 
 
 @dataclass(frozen=True)
 class Contents:
-    """The entries whose values the source has, and those whose initializers give them one.
+    """The entries of a checkpoint, and how those come about that are not the source's.
 
-    ``is_linkable`` says that the files of the source can stay as they are."""
+    ``shapes`` are those of the source's checkpoint; ``forms`` and ``recipes`` are by key."""
 
     prefix: Path
-    kept: tuple[Entry, ...]
-    new: tuple[Entry, ...]
-    is_linkable: bool
+    shapes: Shapes
+    entries: tuple[Entry, ...]
+    forms: Mapping[str, Form]
+    recipes: Mapping[str, Recipe]
+
+    @property
+    def kept(self) -> tuple[Entry, ...]:
+        """The entries whose values the source has."""
+        return tuple(entry for entry in self.entries if entry.key not in self.recipes)
+
+    @property
+    def new(self) -> tuple[Entry, ...]:
+        """The entries with another value."""
+        return tuple(entry for entry in self.entries if entry.key in self.recipes)
+
+    @property
+    def initialized(self) -> tuple[Entry, ...]:
+        """The entries of variables whose initializers have to run."""
+        return tuple(e for e in self.new if self.recipes[e.key].needs_initializer)
+
+    @property
+    def is_linkable(self) -> bool:
+        """Tell whether the files of the source can stay as they are: no key of it changes."""
+        return is_v2(self.prefix) and not self.shapes.keys() & self.recipes.keys()
 
 
 def find_contents(draft: Draft) -> Contents:
@@ -36,37 +59,48 @@ def find_contents(draft: Draft) -> Contents:
     new                                 of its initializer
     other, key in source's checkpoint   the source's
     other                               of its initializer
+    with edits of its value             what these make of it
     ==================================  =======================
 
-    Starts TensorFlow for a checkpoint of format V1 alone. Raises EmitError, and LoadError where
-    the source's checkpoint is damaged, lacks a key, or has another shape than the variable.
+    Starts TensorFlow for a checkpoint of format V1 alone. Raises EmitError where a value cannot be
+    had or does not fit its variable, and LoadError where the source's checkpoint is damaged, lacks
+    a key, or has another shape than the variable.
     """
     prefix = draft.base.source.checkpoint
     if prefix is None:
         raise EmitError.no_checkpoint(draft.base.source.path)
-    shapes = _shapes(prefix)
-    edits = [edit for edit in draft.value_edits if isinstance(edit, SetValue)]
-    added = {e.source.variable for e in edits if not (e.if_missing and e.key in shapes)}
-    kept: list[Entry] = []
-    new: list[Entry] = []
-    for entry in draft.saver_ops.all_entries() if draft.saver_ops is not None else ():
-        is_new = saved_variable(draft.graph, entry.tensor) in added
-        (new if is_new else kept).append(entry)
-    _check_kept(draft, kept, shapes, prefix)
-    _check_new(draft, added)
-    is_linkable = is_v2(prefix) and not shapes.keys() & {entry.key for entry in new}
-    return Contents(prefix, tuple(kept), tuple(new), is_linkable)
+    shapes, entries = read_shapes(prefix), tuple(_entries(draft))
+    keys: dict[str, list[str]] = {}
+    for entry in entries:
+        keys.setdefault(variable_of(draft, entry), []).append(entry.key)
+    recipes = find_recipes(draft.value_edits, keys, shapes)
+    kept = {key: shape for key, shape in shapes.items() if key not in recipes}
+    contents = Contents(prefix, shapes, entries, _forms(draft, entries, kept), recipes)
+    for entry in entries:
+        is_grown = recipes.get(entry.key, KEPT).is_grown
+        assert not (entry.slice and is_grown), f"rows appended to {entry.key}, which has parts"
+    check_values(contents.forms, recipes, shapes, prefix)
+    _check_initializers(draft, contents)
+    return contents
+
+
+def check_graph_alone(draft: Draft, out: Path) -> None:
+    """Refuse a graph file for a draft that needs values in a checkpoint; raises EmitError."""
+    edits = (edit for edit in draft.value_edits if isinstance(edit, SetValue))
+    keys = [edit.key for edit in edits if not isinstance(edit.source, FromInitializer)]
+    if keys:
+        raise EmitError.values_need_bundle(out, list(dict.fromkeys(keys)))
 
 
 def check_contents(draft: Draft) -> None:
     """Check the source's checkpoint, and forget the values that it has itself.
 
     Raises EmitError, LoadError."""
-    kept = {entry.key for entry in find_contents(draft).kept}
+    held = find_contents(draft).shapes
     draft.value_edits = [
         edit
         for edit in draft.value_edits
-        if not (isinstance(edit, SetValue) and edit.if_missing and edit.key in kept)
+        if not (isinstance(edit, SetValue) and edit.if_missing and edit.key in held)
     ]
 
 
@@ -77,42 +111,45 @@ def initializers(draft: Draft) -> dict[str, str]:
     return {name: op for name, op in named if op in draft.graph}
 
 
-def is_v2(prefix: Path) -> bool:
-    """Tell whether a checkpoint is of format V2."""
-    return Path(f"{prefix}.index").is_file()
+def variable_of(draft: Draft, entry: Entry) -> str:
+    """Return the variable whose value an entry is, '' if it is none."""
+    return saved_variable(draft.graph, entry.tensor) or ""
 
 
-def runtime_prefix(prefix: Path) -> str:
-    """Return what TensorFlow reads a checkpoint by; one of format V1 may have shards."""
-    is_whole = is_v2(prefix) or prefix.is_file()
-    return str(prefix) if is_whole else f"{prefix}-?????-of-?????"
+def _entries(draft: Draft) -> Iterator[Entry]:
+    """Yield what the saver writes, and what it restores besides."""
+    saver = draft.saver_ops
+    if saver is None:
+        return
+    yield from saver.all_entries()
+    seen = {entry.key for entry in saver.all_entries()}
+    for name, keys in saver.keys.items():
+        for port, (key, piece) in enumerate(zip(keys, slices_at(draft.graph, name), strict=True)):
+            if key not in seen:
+                yield Entry(key, piece, TensorRef(name, port))
 
 
-def _shapes(prefix: Path) -> Shapes:
-    """Return the shape of every key of a checkpoint; raises LoadError."""
-    if is_v2(prefix):
-        return read_index(prefix).shapes
-    tf = open_runtime()
-    try:
-        reader = tf.train.NewCheckpointReader(runtime_prefix(prefix))
-    except (tf.errors.OpError, ValueError, RuntimeError) as error:
-        raise LoadError.bad_checkpoint(prefix, str(error)) from error
-    shapes: Shapes = reader.get_variable_to_shape_map()
-    return shapes
+def _forms(draft: Draft, entries: tuple[Entry, ...], shapes: Shapes) -> dict[str, Form]:
+    """Return what each key is to be by the graph, else by ``shapes`` where it is kept."""
+    known = {variable.name: variable.shape for variable in draft.variables}
+    forms = {}
+    for entry in entries:
+        shape: Shape | None = known.get(variable_of(draft, entry))
+        if entry.slice:
+            shape = parse_box(entry.slice).shape
+        elif shape is None or None in shape:
+            shape = tuple(shapes[entry.key]) if entry.key in shapes else None
+        sizes = None if shape is None else tuple(size for size in shape if size is not None)
+        forms[entry.key] = Form(dtype_name(draft.graph.dtype(entry.tensor)), sizes)
+    return forms
 
 
-def _check_kept(draft: Draft, kept: Sequence[Entry], shapes: Shapes, prefix: Path) -> None:
-    variables = {variable.name: variable for variable in draft.variables}
-    for entry in kept:
-        if entry.key not in shapes:
-            raise LoadError.no_such_key(entry.key, shapes, prefix=prefix)
-        variable = variables.get(saved_variable(draft.graph, entry.tensor) or "")
-        shape = variable.shape if variable is not None and not entry.slice else None
-        if shape is not None and None not in shape and list(shape) != list(shapes[entry.key]):
-            raise LoadError.other_shape(entry.key, shapes[entry.key], shape, prefix=prefix)
-
-
-def _check_new(draft: Draft, added: set[str]) -> None:
-    without = sorted(added - initializers(draft).keys())
+def _check_initializers(draft: Draft, contents: Contents) -> None:
+    """Look for the initializers that have to run, whether a saver keeps the variable or not."""
+    edits = [edit for edit in draft.value_edits if isinstance(edit, SetValue)]
+    sources = [e.source for e in edits if not (e.if_missing and e.key in contents.shapes)]
+    needed = {source.variable for source in sources if isinstance(source, FromInitializer)}
+    needed |= {variable_of(draft, entry) for entry in contents.initialized}
+    without = sorted(needed - initializers(draft).keys())
     if without:
         raise EmitError.no_value(without, "the graph does not say how to initialize it")

@@ -1,53 +1,49 @@
-"""Run initializers in TensorFlow, and write what they give to a checkpoint."""
+"""Run initializers in TensorFlow, each after the values that it depends on are there."""
 
 from collections.abc import Iterator, Mapping
 from graphlib import TopologicalSorter
-from pathlib import Path
 from types import ModuleType
 
-from graphfreeze.emit.contents import Contents, initializers, runtime_prefix
+from graphfreeze.emit.changed_values import Values
+from graphfreeze.emit.contents import Contents, initializers, variable_of
+from graphfreeze.emit.source import reason_of
 from graphfreeze.errors import EmitError
-from graphfreeze.model.saver import Entry, saved_variable
+from graphfreeze.model.saver import Entry
 from graphfreeze.rewrite.draft import Draft
+from graphfreeze.rewrite.edits import FromRows
 from graphfreeze.rewrite.message import importable, meta_graph
-from graphfreeze.runtime import Session
 from graphfreeze.schema import GraphDef
 
+Feeds = dict[object, object]
 
-def save_initial_values(
-    tf: ModuleType, sess: Session, draft: Draft, contents: Contents, to: Path
-) -> None:
-    """Initialize the new variables in the default graph, and save them.
+
+def initialize(values: Values) -> None:
+    """Import what it takes into the default graph, and initialize the variables that need it.
 
     Raises EmitError where an initializer fails."""
+    tf, draft, contents = values.tf, values.draft, values.contents
     initializer = initializers(draft)
     _import(tf, draft, contents, initializer)
     for names in _in_order(draft, contents, initializer):
         ops = [initializer[name] for name in names]
-        before = _restored(tf, draft, contents, draft.graph.ancestors(ops))
+        given = _given(values, draft.graph.ancestors(ops).difference(names))
         try:
-            sess.run(before)
-            sess.run([tf.get_default_graph().get_operation_by_name(op) for op in ops])
+            for assign, feeds in given:
+                values.sess.run(assign, feeds)
+            values.sess.run([tf.get_default_graph().get_operation_by_name(op) for op in ops])
         except (tf.errors.OpError, ValueError, TypeError) as error:
-            reason = f"initializing fails: {error}"
+            reason = f"initializing fails: {reason_of(str(error))}"
             raise EmitError.no_value(names, reason) from error
-    graph, entries = tf.get_default_graph(), contents.new
-    save = tf.raw_ops.SaveV2(
-        prefix=str(to),
-        tensor_names=[e.key for e in entries],
-        shape_and_slices=[e.slice for e in entries],
-        tensors=[graph.get_tensor_by_name(e.tensor.tensor_name) for e in entries],
-    )
-    sess.run(save)
 
 
 def _import(
     tf: ModuleType, draft: Draft, contents: Contents, initializer: Mapping[str, str]
 ) -> None:
     """Import what initializing and saving takes, and no more of the graph."""
-    names = [_variable(draft, entry) for entry in contents.new]
+    entries = contents.initialized
+    names = [variable_of(draft, entry) for entry in entries]
     wanted = [initializer[name] for name in names]
-    needed = draft.graph.ancestors([*wanted, *(entry.tensor.node for entry in contents.new)])
+    needed = draft.graph.ancestors([*wanted, *(entry.tensor.node for entry in entries)])
     graph = importable(meta_graph(draft)).graph_def
     nodes = [node for node in graph.node if node.name in needed]
     for node in nodes:
@@ -63,10 +59,14 @@ def _import(
 def _in_order(
     draft: Draft, contents: Contents, initializer: Mapping[str, str]
 ) -> Iterator[list[str]]:
-    """Yield the new variables in groups; none needs one of its own group or of a later one."""
-    new = sorted({_variable(draft, entry) for entry in contents.new})
-    above = {name: draft.graph.ancestors([initializer[name]]) for name in new}
-    needs = {name: found.intersection(new) - {name} for name, found in above.items()}
+    """Yield the variables in groups; none needs one of its own group or of a later one."""
+    new = sorted({variable_of(draft, entry) for entry in contents.initialized})
+    tables = _tables(draft, contents)
+    needs: dict[str, set[str]] = {}
+    for name in new:
+        above = draft.graph.ancestors([initializer[name]])
+        above |= {table for each in above & tables.keys() for table in tables[each]}
+        needs[name] = above.intersection(new) - {name}
     sorter = TopologicalSorter(needs)
     sorter.prepare()
     while sorter.is_active():
@@ -75,28 +75,37 @@ def _in_order(
         sorter.done(*ready)
 
 
-def _restored(tf: ModuleType, draft: Draft, contents: Contents, needed: set[str]) -> list[object]:
-    """Return ops that give variables which initializers depend on their source's values."""
-    graph, ops = tf.get_default_graph(), []
-    for entry in contents.kept:
-        name = _variable(draft, entry)
-        if name not in needed:
+def _tables(draft: Draft, contents: Contents) -> dict[str, set[str]]:
+    """Return the variables whose rows others are to hold, by those."""
+    bases = [(entry, contents.recipes[entry.key].base) for entry in contents.new]
+    return {
+        variable_of(draft, entry): {
+            variable_of(draft, other) for other in contents.entries if other.key == base.key
+        }
+        for entry, base in bases
+        if isinstance(base, FromRows)
+    }
+
+
+def _given(values: Values, needed: set[str]) -> Iterator[tuple[object, Feeds]]:
+    """Yield ops that give variables which initializers depend on the values they are to have."""
+    for entry in values.contents.entries:
+        recipe = values.contents.recipes.get(entry.key)
+        if variable_of(values.draft, entry) not in needed:
             continue
-        (value,) = tf.raw_ops.RestoreV2(
-            prefix=runtime_prefix(contents.prefix),
-            tensor_names=[entry.key],
-            shape_and_slices=[entry.slice],
-            dtypes=[tf.as_dtype(draft.graph.dtype(entry.tensor))],
-        )
-        variable = graph.get_tensor_by_name(f"{name}:0")
-        if variable.dtype == tf.resource:
-            ops.append(tf.raw_ops.AssignVariableOp(resource=variable, value=value))
-        else:
-            # The graph may not know the shape, and what the source has was checked already.
-            assign = tf.raw_ops.Assign(ref=variable, value=value, validate_shape=False)
-            ops.append(assign.op)
-    return ops
+        if recipe is None:
+            yield _assign(values, entry, values.restored([entry])[0]), {}
+        elif not recipe.is_initial:
+            value = values.value(entry)
+            place = values.tf.placeholder(value.dtype, value.shape)
+            yield _assign(values, entry, place), {place: value}
 
 
-def _variable(draft: Draft, entry: Entry) -> str:
-    return saved_variable(draft.graph, entry.tensor) or ""
+def _assign(values: Values, entry: Entry, value: object) -> object:
+    """Return the op that gives a variable of either kind a value."""
+    tf, name = values.tf, variable_of(values.draft, entry)
+    variable = tf.get_default_graph().get_tensor_by_name(f"{name}:0")
+    if variable.dtype == tf.resource:
+        return tf.raw_ops.AssignVariableOp(resource=variable, value=value)
+    # The graph may not know the shape, and what the source has was checked already.
+    return tf.raw_ops.Assign(ref=variable, value=value, validate_shape=False).op

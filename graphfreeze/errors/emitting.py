@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from graphfreeze.errors.base import GraphfreezeError, PathLike, listed
+from graphfreeze.errors.base import GraphfreezeError, PathLike, listed, with_hint
 
 
 class EmitError(GraphfreezeError):
@@ -47,6 +47,14 @@ class EmitError(GraphfreezeError):
         )
 
     @classmethod
+    def values_need_bundle(cls, out: PathLike, keys: Sequence[str]) -> EmitError:
+        """Name a graph file, which has no checkpoint for values that the rewritten graph needs."""
+        return cls(
+            f"{out}: a graph file has no checkpoint for the values of {listed(keys)}; "
+            "write a bundle: give OUT without a suffix"
+        )
+
+    @classmethod
     def not_a_bundle(cls, out: PathLike) -> EmitError:
         """Name a folder that holds something else than a bundle, and so is not replaced."""
         return cls(f"{out}: a folder that is no bundle and not empty; remove it yourself")
@@ -71,3 +79,17 @@ class EmitError(GraphfreezeError):
             f"the checkpoint holds no value of {listed(variables)}, and {reason.strip()[:300]}; "
             "give a checkpoint that holds it"
         )
+
+    @classmethod
+    def other_value(cls, key: str, found: str, wanted: str) -> EmitError:
+        """Name a key whose new value is of another type or shape than fits it."""
+        return cls(
+            f"{key!r} is to hold values of {found} where {wanted} fits; "
+            "give values of that type and shape"
+        )
+
+    @classmethod
+    def not_saved(cls, key: str, keys: Iterable[str]) -> EmitError:
+        """Name a key that values are to go to or come from, and that the saver does not know."""
+        hint = with_hint(key, keys, "let the model's saver keep that variable")
+        return cls(f"the saver keeps nothing under {key!r}, whose value is needed{hint}")

@@ -11,7 +11,15 @@ from graphfreeze.model.reads import writers
 from graphfreeze.model.saver import SaverOps, saved_variable
 from graphfreeze.model.variables import Variable
 from graphfreeze.rewrite.draft import Draft
-from graphfreeze.rewrite.edits import AddNode, Edit, FromInitializer, ReplaceNode, SetValue
+from graphfreeze.rewrite.edits import (
+    AddNode,
+    Edit,
+    FromInitializer,
+    FromRows,
+    Inline,
+    ReplaceNode,
+    SetValue,
+)
 from graphfreeze.rewrite.fresh_saver import fresh_saver
 from graphfreeze.rewrite.saver_edits import NewEntry, extend_saver, saved_tensor
 from graphfreeze.rewrite.slices import new_entry
@@ -115,9 +123,12 @@ def _reads(graph: Graph, entries: list[NewEntry]) -> Iterator[AddNode]:
 
 def _values(draft: Draft, entries: list[NewEntry]) -> Iterator[SetValue]:
     """Give values to what was there before and not saved; the new ones have theirs."""
-    given = {e.source.variable for e in draft.value_edits if isinstance(e, SetValue)}
+    edits = [edit for edit in draft.value_edits if isinstance(edit, SetValue)]
+    initial = {e.source.variable for e in edits if isinstance(e.source, FromInitializer)}
+    # Added or changed rows give no whole value.
+    given = {e.key for e in edits if isinstance(e.source, (FromRows, Inline))}
     for entry in entries:
-        if entry.variable.name not in given:
+        if entry.variable.name not in initial and entry.key not in given:
             yield SetValue(entry.key, FromInitializer(entry.variable.name), if_missing=True)
 
 

@@ -6,9 +6,13 @@ A pass yields them and a draft applies them; dry run, report, diff and undo read
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
+import numpy.typing as npt
+
 from graphfreeze.model.graph import Edge
 from graphfreeze.model.names import TensorRef
 from graphfreeze.schema import AttrValue, CollectionDef, FunctionDef, NodeDef, SaverDef
+from graphfreeze.selection.rows import RowSet
 
 
 @dataclass(frozen=True)
@@ -74,13 +78,49 @@ class FromInitializer:
 
 
 @dataclass(frozen=True, slots=True)
-class SetValue:
-    """Give a key of the checkpoint a value that the source's checkpoint does not have.
-
-    With ``if_missing`` it may have it, unknown to its saver, and that value stays."""
+class FromRows:
+    """Some rows of what another key is to hold, in rising order."""
 
     key: str
-    source: FromInitializer
+    rows: RowSet
+
+
+@dataclass(frozen=True, eq=False)
+class Inline:
+    """An array that is at hand."""
+
+    values: npt.NDArray[np.generic]
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """The key's own rows, and behind them those that the initializer of its variable gives.
+
+    ``height`` counts all of them."""
+
+    height: int
+
+
+@dataclass(frozen=True, eq=False)
+class WithRows:
+    """The key's own value but for some rows; ``values`` has those, in rising order."""
+
+    rows: RowSet
+    values: npt.NDArray[np.generic]
+
+
+Value = FromInitializer | FromRows | Inline | Appended | WithRows
+
+
+@dataclass(frozen=True, slots=True)
+class SetValue:
+    """Give a key of the checkpoint another value than the source's checkpoint has, or one at all.
+
+    ``Appended`` and ``WithRows`` start from what the key has so far, the edits before included.
+    With ``if_missing`` the source may have a value, unknown to its saver, and that one stays."""
+
+    key: str
+    source: Value
     if_missing: bool = False
 
 
