@@ -1,16 +1,20 @@
 """The public API: the stages in their order, without any logic of its own."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
 from graphfreeze.emit.bundle import write_draft, write_model
-from graphfreeze.emit.contents import check_contents
+from graphfreeze.emit.contents import check_contents, check_graph_alone
 from graphfreeze.emit.place import check_place, is_file
 from graphfreeze.errors import EmitError, LoadError, TrainError
+from graphfreeze.forward.choose_kernels import choose_kernels
+from graphfreeze.forward.hold_masks import HoldMasks
 from graphfreeze.forward.mask_rows import MaskRows
+from graphfreeze.forward.overlay_rows import OverlayRows
 from graphfreeze.forward.stop_gradient import StopGradient
+from graphfreeze.frozen import FrozenModel
 from graphfreeze.guard.filter_updates import FilterUpdates
 from graphfreeze.guard.gate_writers import GateWriters
 from graphfreeze.guard.prune_collections import PruneCollections
@@ -19,14 +23,18 @@ from graphfreeze.model.model import Model
 from graphfreeze.model.names import TensorRef, find_ref
 from graphfreeze.model.records import FreezeRecord, ModelRecord
 from graphfreeze.prepare.drop_training import DropTraining
+from graphfreeze.prepare.grow_tables import GrowTables
 from graphfreeze.prepare.recover_collections import RecoverCollections
+from graphfreeze.prepare.set_rows import SetRows
 from graphfreeze.read import load
 from graphfreeze.report.records import freeze_record, model_record
 from graphfreeze.rewrite.builder import MARK
 from graphfreeze.rewrite.draft import Draft
+from graphfreeze.rewrite.mask_kernels import Kernel
 from graphfreeze.rewrite.run import Pass, run
 from graphfreeze.selection.plan import FreezePlan
 from graphfreeze.selection.resolve import Selection, resolve
+from graphfreeze.selection.row_values import count_added, get_row_values
 from graphfreeze.train.optimizers import OptimizerSpec
 from graphfreeze.train.request import TrainRequest
 from graphfreeze.train.train_op import TrainOp
@@ -42,15 +50,6 @@ __all__ = [
     "save",
     "show",
 ]
-
-
-@dataclass
-class FrozenModel:
-    """A model whose selection is frozen: the draft, what was chosen, and the train_op if any."""
-
-    draft: Draft
-    selection: Selection
-    train: TrainOp | None = None
 
 
 def show(model: Model, *, scope: Sequence[str] = ()) -> ModelRecord:
@@ -70,11 +69,31 @@ def freeze(model: Model, plan: FreezePlan, *, keep: Sequence[str] = ()) -> Froze
     draft = Draft(model)
     drop = DropTraining(tuple(keep))
     run(draft, [drop])
-    selection = resolve(plan, draft.variables, draft.graph, slots=drop.slots)
-    run(draft, [StopGradient(selection), MaskRows(selection), PruneCollections(selection)])
+    grow = GrowTables(count_added(plan, draft.tables(drop.slots)))
+    run(draft, [grow])
+    selection = resolve(plan, draft.variables, draft.graph, saver=draft.saver_ops, slots=drop.slots)
+    values = get_row_values(plan, selection.tables, draft.graph)
+    grow.check_values({each.table.name: each.rows for each in values})
+    kernels = choose_kernels(draft, selection)
     kept = [ref for name in keep if (ref := find_ref(name)) is not None]
+    run(draft, [SetRows({each.table.name: (each.rows, each.values) for each in values})])
+    run(draft, _forward(selection, kernels, kept))
     run(draft, _guard(selection, kept))
-    return FrozenModel(draft, selection)
+    return FrozenModel(draft, selection, kernels, values, grow)
+
+
+def _forward(
+    selection: Selection, kernels: Mapping[str, Kernel], losses: Sequence[TensorRef]
+) -> list[Pass]:
+    hold, overlay = HoldMasks(selection), OverlayRows(selection, losses)
+    # New variables are listed in collections, which a bare GraphDef does not have.
+    described: list[Pass] = [RecoverCollections()] if hold.is_needed or selection.overlaid else []
+    masks: list[Pass] = [
+        StopGradient(selection),
+        MaskRows(selection, kernels),
+        PruneCollections(selection),
+    ]
+    return [*described, hold, overlay, *masks]
 
 
 def _guard(selection: Selection, losses: Sequence[TensorRef]) -> list[Pass]:
@@ -128,6 +147,8 @@ def complete(frozen: FrozenModel, out: str | Path) -> FrozenModel:
 
 def _completed(frozen: FrozenModel, place: Path) -> Draft:
     draft = frozen.draft.copy()
+    if is_file(place):
+        check_graph_alone(draft, place)
     if place.suffix in (".pb", ".pbtxt"):
         return draft
     described: list[Pass] = [RecoverCollections(), PruneCollections(frozen.selection)]
@@ -139,8 +160,7 @@ def _completed(frozen: FrozenModel, place: Path) -> Draft:
 
 def report(frozen: FrozenModel) -> FreezeRecord:
     """Tell what a freeze did."""
-    number = version("graphfreeze")
-    return freeze_record(frozen.draft, frozen.selection, frozen.train, version=number)
+    return freeze_record(frozen, version=version("graphfreeze"))
 
 
 def save(model: Model | FrozenModel, out: str | Path, *, force: bool = False) -> None:
@@ -153,5 +173,5 @@ def save(model: Model | FrozenModel, out: str | Path, *, force: bool = False) ->
     if isinstance(model, Model):
         write_model(model, Path(out), force=force)
         return
-    done = FrozenModel(_completed(model, Path(out)), model.selection, model.train)
+    done = replace(model, draft=_completed(model, Path(out)))
     write_draft(done.draft, report(done), Path(out), force=force)

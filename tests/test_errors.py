@@ -2,6 +2,7 @@
 
 import inspect
 import pickle
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,12 @@ from graphfreeze import errors
 from graphfreeze.errors import (
     EmitError,
     GraphfreezeError,
+    GrowError,
     LoadError,
     RewriteError,
     SelectionError,
     TrainError,
+    WordError,
 )
 
 NAMES = ["encoder/layer_1/kernel", "encoder/layer_10/kernel", "decoder/bias"]
@@ -43,6 +46,10 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
     "LoadError.bad_checkpoint": (
         LoadError.bad_checkpoint("in/m", "Data loss:\nblock checksum mismatch"),
         "in/m: the checkpoint cannot be read (Data loss: block checksum mismatch)",
+    ),
+    "LoadError.unreadable_values": (
+        LoadError.unreadable_values("words", "DT_STRING is no type of numbers", prefix="in/m"),
+        "in/m: the values of 'words' cannot be read (DT_STRING is no type of numbers); leave",
     ),
     "LoadError.other_shape": (
         LoadError.other_shape("emb", [5, 2], [6, None], prefix="in/m"),
@@ -97,11 +104,65 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
     ),
     "SelectionError.no_row_selected": (
         SelectionError.no_row_selected("5:5", 1000, variable="emb"),
-        "rows '5:5' select no row of 'emb', which has 1,000 rows",
+        "rows '5:5' select none of 'emb', which has 1,000 rows",
     ),
     "SelectionError.no_rows_to_choose": (
         SelectionError.no_rows_to_choose("step", []),
         "variable 'step' has shape [], no table of rows",
+    ),
+    "SelectionError.no_columns": (
+        SelectionError.no_columns("bias", [5]),
+        "variable 'bias' has shape [5], without columns; choose its entries with --freeze-rows",
+    ),
+    "SelectionError.bad_array": (
+        SelectionError.bad_array(
+            "m.npy", "it is no .npy", variable="emb", option="freeze-elements"
+        ),
+        "m.npy: no array for --freeze-elements emb (it is no .npy); write one with numpy.save",
+    ),
+    "SelectionError.mask_not_bool": (
+        SelectionError.mask_not_bool("m.npy", variable="emb", dtype="int64"),
+        "m.npy: the mask for 'emb' is int64 and must be bool, True for what is frozen; convert it",
+    ),
+    "SelectionError.mask_shape": (
+        SelectionError.mask_shape("m.npy", (4, 2), (5, 2), variable="emb"),
+        "m.npy: the mask has shape [4, 2], which does not broadcast to [5, 2] of 'emb'",
+    ),
+    "SelectionError.scale_shape": (
+        SelectionError.scale_shape("w.npy", (4,), 5, variable="emb"),
+        "w.npy: the factors have shape [4], and 'emb' needs one a row, [5]",
+    ),
+    "SelectionError.scale_not_numbers": (
+        SelectionError.scale_not_numbers("w.npy", variable="emb", dtype="complex64"),
+        "w.npy: factors for 'emb' must be numbers in [0, 1], not complex64",
+    ),
+    "SelectionError.scale_outside": (
+        SelectionError.scale_outside("w.npy", 3, 1.5, variable="emb"),
+        "w.npy: the factor of row 3 of 'emb' is 1.5; factors lie in [0, 1], where 0 freezes a row",
+    ),
+    "SelectionError.overlay_of_entries": (
+        SelectionError.overlay_of_entries("emb"),
+        "--row-strategy overlay keeps whole rows, and columns, elements or factors are chosen",
+    ),
+    "SelectionError.no_vocabulary": (
+        SelectionError.no_vocabulary("emb"),
+        "words of 'emb' need its vocabulary; add --vocab emb=vocab.txt",
+    ),
+    "SelectionError.given_twice": (
+        SelectionError.given_twice("row-scale", "emb"),
+        "--row-scale is given twice for 'emb'; leave one out",
+    ),
+    "SelectionError.long_vocabulary": (
+        SelectionError.long_vocabulary("v.txt", 1200, 1000, variable="emb"),
+        "v.txt: has 1,200 ids, and 'emb' has 1,000 rows; is it the vocabulary of another table?",
+    ),
+    "SelectionError.doubtful_partition": (
+        SelectionError.doubtful_partition("emb", {"a/Gather": "mod", "b/Gather": ""}),
+        "which ids the parts of 'emb' hold cannot be told, its lookups do not agree: a/Gather (mod), b/Gather (unknown); add --partition mod",
+    ),
+    "SelectionError.unknown_choice": (
+        SelectionError.unknown_choice("partition", "modulo", ["", "mod", "div"]),
+        "partition='modulo' is none of '', 'mod', 'div'",
     ),
     "SelectionError.frozen_and_trained": (
         SelectionError.frozen_and_trained("emb", "rows 3:5"),
@@ -142,7 +203,7 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
     ),
     "RewriteError.reader_in_loop": (
         RewriteError.reader_in_loop("emb", "while/Gather"),
-        "node 'while/Gather' reads rows of 'emb' inside a while loop",
+        "node 'while/Gather' reads 'emb' inside a while loop",
     ),
     "RewriteError.ungated_writer": (
         RewriteError.ungated_writer("bn/mean", "bn/Update", op="MyUpdate"),
@@ -150,11 +211,19 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
     ),
     "RewriteError.unguarded_writer": (
         RewriteError.unguarded_writer("emb", "train/Apply", op="MyApply"),
-        "node 'train/Apply' writes 'emb' with op MyApply, which cannot be kept to some rows",
+        "node 'train/Apply' writes 'emb' with op MyApply, which cannot be kept to some entries",
     ),
     "RewriteError.name_taken": (
         RewriteError.name_taken("w/read/graphfreeze/stop"),
         "the graph already has a node 'w/read/graphfreeze/stop'; was it frozen before?",
+    ),
+    "RewriteError.overlaid_writer": (
+        RewriteError.overlaid_writer("emb", "norm/Assign", op="Assign"),
+        "node 'norm/Assign' writes 'emb' in each step, with op Assign, and an overlay would hide",
+    ),
+    "RewriteError.overlaid_columns": (
+        RewriteError.overlaid_columns("emb", "emb/part_0"),
+        "part 'emb/part_0' of 'emb' holds some columns only, over which no rows can be laid",
     ),
     "RewriteError.broken_promise": (
         RewriteError.broken_promise("stop_gradient", "w/read kept its reader y"),
@@ -163,6 +232,46 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
     "RewriteError.no_such_node": (
         RewriteError.no_such_node("zzz", NAMES),
         "the graph has no node 'zzz' to edit; list names with 'graphfreeze show'",
+    ),
+    "GrowError.no_values": (
+        GrowError.no_values("emb", 1200),
+        "1,200 new rows of 'emb' have no value: its initializer is a constant",
+    ),
+    "GrowError.no_such_table": (
+        GrowError.no_such_table("decoder/bais", NAMES),
+        "'decoder/bais', which is to get more rows, is no variable of the model; did you mean dec",
+    ),
+    "GrowError.partitioned": (
+        GrowError.partitioned("emb"),
+        "'emb' is saved in parts and cannot get more rows: ids would move to other parts; merge",
+    ),
+    "GrowError.no_rows": (
+        GrowError.no_rows("emb", [None, 4]),
+        "'emb' cannot get more rows, its shape is [?, 4]; name a table of rows",
+    ),
+    "GrowError.no_rule": (
+        GrowError.no_rule("emb", "head/Conv2D", op="Conv2D"),
+        "node 'head/Conv2D' takes 'emb' by its height with op Conv2D, which cannot grow along",
+    ),
+    "GrowError.fixed_size": (
+        GrowError.fixed_size("emb", "class_weights", op="Const", size=30522),
+        "node 'class_weights', op Const, is used with 'emb' and has 30,522 entries that cannot",
+    ),
+    "GrowError.fixed_slice": (
+        GrowError.fixed_slice("emb", "head/strided_slice", op="StridedSlice"),
+        "node 'head/strided_slice', op StridedSlice, takes 'emb' up to its last row",
+    ),
+    "GrowError.cannot_tell": (
+        GrowError.cannot_tell("emb", "head/Sum", op="Sum"),
+        "node 'head/Sum', op Sum: the graph does not say how the height of 'emb' goes through it",
+    ),
+    "GrowError.two_heights": (
+        GrowError.two_heights("head/add", "emb", "bias"),
+        "at node 'head/add' the heights of 'emb' and 'bias' meet and do not grow alike; give both",
+    ),
+    "GrowError.shared_shape": (
+        GrowError.shared_shape("emb", "head/shape", "head/other"),
+        "node 'head/shape' makes a shape with the height of 'emb', and 'head/other' takes it too",
     ),
     "TrainError.no_loss": (
         TrainError.no_loss(["Mean:0"]),
@@ -247,6 +356,10 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
         "out: exists and is of another kind (folder or file)",
     ),
     "EmitError.no_parent": (EmitError.no_parent("/no/where/out"), "the folder /no/where does not"),
+    "EmitError.values_need_bundle": (
+        EmitError.values_need_bundle("out.pb", ["emb", "emb/graphfreeze/rows"]),
+        "out.pb: a graph file has no checkpoint for the values of emb, emb/graphfreeze/rows; write",
+    ),
     "EmitError.not_a_bundle": (
         EmitError.not_a_bundle("photos"),
         "photos: a folder that is no bundle and not empty; remove it yourself",
@@ -260,9 +373,81 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
         EmitError.no_value(["step", "rate"], "initializing fails: you must feed 'x'\n"),
         "holds no value of step, rate, and initializing fails: you must feed 'x'; give a",
     ),
+    "EmitError.other_value": (
+        EmitError.other_value("emb", "float64 [3, 5]", "float32 [3, 4]"),
+        "'emb' is to hold values of float64 [3, 5] where float32 [3, 4] fits; give values",
+    ),
+    "EmitError.not_saved": (
+        EmitError.not_saved("decoder/bais", NAMES),
+        "the saver keeps nothing under 'decoder/bais'",
+    ),
     "EmitError.no_checkpoint": (
         EmitError.no_checkpoint("m.pb"),
         "m.pb: no checkpoint to make a bundle from",
+    ),
+    "WordError.bad_line": (
+        WordError.bad_line("v.txt", 1200, "no UTF-8"),
+        "v.txt: line 1,200 cannot be read: no UTF-8",
+    ),
+    "WordError.bad_vocabulary": (
+        WordError.bad_vocabulary("v.json", "no JSON"),
+        "v.json: not a vocabulary (no JSON); give one word a line",
+    ),
+    "WordError.not_a_matrix": (
+        WordError.not_a_matrix("emb", [5, 2, 2]),
+        "variable 'emb' has shape [5, 2, 2], and --vectors needs rows of one axis",
+    ),
+    "WordError.too_many_vectors": (
+        WordError.too_many_vectors("d.npy", 1200, 1000, table="emb"),
+        "d.npy: has 1,200 rows, one an id, and 'emb' has 1,000; give an .npz with words",
+    ),
+    "WordError.no_vector_used": (
+        WordError.no_vector_used("d.vec", 1200, table="emb"),
+        "d.vec: the vocabulary of 'emb' has none of its 1,200 words; is it the right file?",
+    ),
+    "WordError.no_words": (WordError.no_words("v.txt"), "v.txt: holds no word"),
+    "WordError.duplicate": (
+        WordError.duplicate("v.txt", "cat", (3, 1200)),
+        "v.txt: 'cat' stands there twice, in line 3 and line 1,200; take one out",
+    ),
+    "WordError.shared_id": (
+        WordError.shared_id("v.tsv", 7, ["cat", "dog"]),
+        "v.tsv: 'cat' and 'dog' both have the id 7",
+    ),
+    "WordError.missing_words": (
+        WordError.missing_words(
+            "d.txt", ["caat", "b", "c", "d"], total=1200, vocabulary="v.txt", near=["cat"]
+        ),
+        "d.txt: 4 of 1,200 words are not in v.txt: 'caat', 'b', 'c' and 1 more (near 'caat': 'cat')"
+        "; go on without them with --missing-words ignore",
+    ),
+    "WordError.no_word_known": (
+        WordError.no_word_known("d.txt", 12, vocabulary="v.txt"),
+        "d.txt: not one of 12 words is in v.txt, so nothing is chosen",
+    ),
+    "WordError.bad_vectors": (
+        WordError.bad_vectors("d.vec", "unexpected end"),
+        "d.vec: no word vectors to read (unexpected end); give word2vec",
+    ),
+    "WordError.no_gensim": (
+        WordError.no_gensim("d.vec", "No module named 'gensim'"),
+        "(No module named 'gensim'); run pip install 'graphfreeze[vectors]'",
+    ),
+    "WordError.other_width": (
+        WordError.other_width("d.vec", 300, 64),
+        "d.vec: its vectors have 300 numbers, the rows of the table 64",
+    ),
+    "WordError.other_dtype": (
+        WordError.other_dtype("d.npy", "float64", "float32"),
+        "d.npy: its vectors are float64, the table is float32; save them as array.astype(numpy.fl",
+    ),
+    "WordError.no_vectors_of": (
+        WordError.no_vectors_of("d.vec", "bfloat16"),
+        "d.vec: a table of bfloat16 takes no vectors from a file",
+    ),
+    "WordError.not_finite": (
+        WordError.not_finite("d.vec", "'cat'", dtype="float16"),
+        "d.vec: the vector of 'cat' holds inf or nan, or a number too large for float16",
     ),
 }
 
@@ -279,11 +464,18 @@ def test_constructor_makes_its_own_class(name: str) -> None:
     assert type(CASES[name][0]).__name__ == name.split(".")[0]
 
 
+def _branches(root: type[GraphfreezeError]) -> Iterator[type[GraphfreezeError]]:
+    """Yield the classes of the package; others name failures of one module, for that module."""
+    yield root
+    for branch in root.__subclasses__():
+        if branch.__module__.startswith(f"{errors.__name__}."):
+            yield from _branches(branch)
+
+
 def test_each_constructor_is_a_case() -> None:
-    branches: list[type[GraphfreezeError]] = [GraphfreezeError, *GraphfreezeError.__subclasses__()]
     constructors = {
         f"{branch.__name__}.{name}"
-        for branch in branches
+        for branch in _branches(GraphfreezeError)
         for name, member in vars(branch).items()
         if isinstance(member, classmethod)
     }
@@ -292,7 +484,8 @@ def test_each_constructor_is_a_case() -> None:
 
 def test_docstring_draws_the_tree() -> None:
     tree = inspect.getdoc(errors) or ""
-    assert all(f"── {branch.__name__} " in tree for branch in GraphfreezeError.__subclasses__())
+    _, *branches = _branches(GraphfreezeError)
+    assert all(f"── {branch.__name__} " in tree for branch in branches)
 
 
 @pytest.mark.parametrize("separator", ["\n", "\r\n", "\v", "\u2028"])

@@ -1,4 +1,4 @@
-"""What several commands take."""
+"""What several commands take, and how options of single tables are read."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,14 +11,34 @@ checkpoint = click.option(
 as_json = click.option("--json", is_flag=True, help="Print a JSON record to stdout, nothing else.")
 
 
-def parse_rows(
+def parse_places(
     context: click.Context, parameter: click.Parameter, texts: Sequence[str]
 ) -> Mapping[str, str]:
-    """Return rows by variable of ``VAR=ROWS``; those of one variable add up."""
+    """Return rows or columns by variable of ``VAR=ROWS``; those of one variable add up."""
     found: dict[str, str] = {}
     for text in texts:
-        name, _, rows = text.rpartition("=")
-        if not name or not rows:
-            raise click.BadParameter(f"{text!r} is not VAR=ROWS, as in 'embedding=0:1000,-5:'")
-        found[name] = f"{found[name]},{rows}" if name in found else rows
+        name, _, places = text.rpartition("=")
+        if not name or not places:
+            form = parameter.make_metavar(context)
+            raise click.BadParameter(f"{text!r} is not {form}, as in 'embedding=0:1000,-5:'")
+        found[name] = f"{found[name]},{places}" if name in found else places
+    return found
+
+
+def parse_files(
+    context: click.Context, parameter: click.Parameter, texts: Sequence[str]
+) -> Mapping[str, str]:
+    """Return paths by variable of ``VAR=FILE``; a variable has one."""
+    found: dict[str, str] = {}
+    for text in texts:
+        name, _, path = text.partition("=")
+        if not name or not path:
+            form = parameter.make_metavar(context)
+            example = "mask.npy" if "NPY" in form else "words.txt"
+            raise click.BadParameter(f"{text!r} is not {form}, as in 'embedding={example}'")
+        if name in found:
+            raise click.BadParameter(
+                f"{name!r} is given twice, {found[name]!r} and {path!r}; name one file a variable"
+            )
+        found[name] = path
     return found

@@ -20,10 +20,10 @@ class RewriteError(GraphfreezeError):
 
     @classmethod
     def reader_in_loop(cls, variable: str, node: str) -> RewriteError:
-        """Name a lookup inside a while loop, where no mask can be put yet."""
+        """Name a reader inside a while loop that a mask or an overlay cannot be led to."""
         return cls(
-            f"node {node!r} reads rows of {variable!r} inside a while loop, where rows cannot be "
-            f"masked; freeze {variable!r} whole or leave it trainable"
+            f"node {node!r} reads {variable!r} inside a while loop, where what tells its frozen "
+            "entries cannot be led; choose whole rows with --row-strategy mask, or freeze it whole"
         )
 
     @classmethod
@@ -36,10 +36,26 @@ class RewriteError(GraphfreezeError):
 
     @classmethod
     def unguarded_writer(cls, variable: str, node: str, *, op: str) -> RewriteError:
-        """Name a writer of a partly frozen variable that cannot be kept to some rows."""
+        """Name a writer of a partly frozen variable that cannot be kept to some entries."""
         return cls(
-            f"node {node!r} writes {variable!r} with op {op}, which cannot be kept to some rows; "
-            f"choose another optimizer, or freeze {variable!r} whole"
+            f"node {node!r} writes {variable!r} with op {op}, which cannot be kept to some "
+            f"entries; choose another optimizer, or freeze {variable!r} whole"
+        )
+
+    @classmethod
+    def overlaid_writer(cls, variable: str, node: str, *, op: str) -> RewriteError:
+        """Name a writer, not of training, of a table that is only read under its overlay."""
+        return cls(
+            f"node {node!r} writes {variable!r} in each step, with op {op}, and an overlay would "
+            "hide what it writes; freeze its rows with --row-strategy mask"
+        )
+
+    @classmethod
+    def overlaid_columns(cls, variable: str, part: str) -> RewriteError:
+        """Name a table whose parts hold columns, so that no variable can hold a part's rows."""
+        return cls(
+            f"part {part!r} of {variable!r} holds some columns only, over which no rows can be "
+            "laid; freeze its rows with --row-strategy mask"
         )
 
     @classmethod

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from graphfreeze.errors.base import GraphfreezeError, listed, shape_text, with_hint, with_scopes
 
@@ -43,23 +43,29 @@ class SelectionError(GraphfreezeError):
         )
 
     @classmethod
-    def bad_rows(cls, text: str, reason: str, *, variable: str) -> SelectionError:
-        """Name row text that cannot be read, and why."""
-        return cls(f"bad rows {text!r} for {variable!r}: {reason}; write '0:1000,1012,-5:'")
+    def bad_rows(
+        cls, text: str, reason: str, *, variable: str, noun: str = "rows"
+    ) -> SelectionError:
+        """Name text for rows or columns that cannot be read, and why."""
+        return cls(f"bad {noun} {text!r} for {variable!r}: {reason}; write '0:1000,1012,-5:'")
 
     @classmethod
-    def rows_out_of_range(cls, piece: str, height: int, *, variable: str) -> SelectionError:
+    def rows_out_of_range(
+        cls, piece: str, height: int, *, variable: str, noun: str = "rows"
+    ) -> SelectionError:
         """Name a row or a bound that lies outside of a table with ``height`` rows."""
         return cls(
-            f"rows {piece!r} lie outside {variable!r}, which has {height:,} rows; "
+            f"{noun} {piece!r} lie outside {variable!r}, which has {height:,} {noun}; "
             f"they run from 0 to {height - 1}"
         )
 
     @classmethod
-    def no_row_selected(cls, piece: str, height: int, *, variable: str) -> SelectionError:
+    def no_row_selected(
+        cls, piece: str, height: int, *, variable: str, noun: str = "rows"
+    ) -> SelectionError:
         """Name a range that is empty in a table with ``height`` rows."""
         return cls(
-            f"rows {piece!r} select no row of {variable!r}, which has {height:,} rows; "
+            f"{noun} {piece!r} select none of {variable!r}, which has {height:,} {noun}; "
             "ranges are start:stop without the stop"
         )
 
@@ -75,9 +81,113 @@ class SelectionError(GraphfreezeError):
     def rows_of_a_part(cls, variable: str, whole: str) -> SelectionError:
         """Refuse rows of one part of a partitioned variable."""
         return cls(
-            f"{variable!r} is one part of the partitioned variable {whole!r}, whose rows cannot be "
-            "chosen; freeze the parts whole"
+            f"{variable!r} is one part of the partitioned variable {whole!r}; name {whole!r}, "
+            "whose rows are counted over all parts"
         )
+
+    @classmethod
+    def no_columns(cls, variable: str, shape: Sequence[int | None]) -> SelectionError:
+        """Name a variable that has no columns besides its rows."""
+        return cls(
+            f"variable {variable!r} has shape {shape_text(shape)}, without columns; "
+            "choose its entries with --freeze-rows"
+        )
+
+    @classmethod
+    def bad_array(cls, path: str, reason: str, *, variable: str, option: str) -> SelectionError:
+        """Name a file that holds no array, and why."""
+        return cls(
+            f"{path}: no array for --{option} {variable} ({reason.strip()[:200]}); "
+            "write one with numpy.save"
+        )
+
+    @classmethod
+    def mask_not_bool(cls, where: str, *, variable: str, dtype: str) -> SelectionError:
+        """Refuse a mask of numbers: is 1 frozen or trainable?"""
+        return cls(
+            f"{where}: the mask for {variable!r} is {dtype} and must be bool, True for what is "
+            "frozen; convert it with array.astype(bool)"
+        )
+
+    @classmethod
+    def mask_shape(
+        cls,
+        where: str,
+        shape: Sequence[int],
+        needed: Sequence[int],
+        *,
+        variable: str,
+    ) -> SelectionError:
+        """Name a mask that does not fit its variable."""
+        return cls(
+            f"{where}: the mask has shape {shape_text(shape)}, which does not broadcast to "
+            f"{shape_text(needed)} of {variable!r}"
+        )
+
+    @classmethod
+    def scale_shape(
+        cls, where: str, shape: Sequence[int], height: int, *, variable: str
+    ) -> SelectionError:
+        """Name factors that are not one a row."""
+        return cls(
+            f"{where}: the factors have shape {shape_text(shape)}, and {variable!r} needs one a "
+            f"row, {shape_text([height])}"
+        )
+
+    @classmethod
+    def scale_not_numbers(cls, where: str, *, variable: str, dtype: str) -> SelectionError:
+        """Refuse factors that are no real numbers."""
+        return cls(f"{where}: factors for {variable!r} must be numbers in [0, 1], not {dtype}")
+
+    @classmethod
+    def scale_outside(cls, where: str, row: int, value: float, *, variable: str) -> SelectionError:
+        """Name the first factor that is no part of a gradient."""
+        return cls(
+            f"{where}: the factor of row {row} of {variable!r} is {value:g}; "
+            "factors lie in [0, 1], where 0 freezes a row"
+        )
+
+    @classmethod
+    def overlay_of_entries(cls, variable: str) -> SelectionError:
+        """Refuse to overlay anything but whole rows."""
+        return cls(
+            f"--row-strategy overlay keeps whole rows, and columns, elements or factors are chosen "
+            f"of {variable!r}; use the strategy mask"
+        )
+
+    @classmethod
+    def given_twice(cls, option: str, variable: str) -> SelectionError:
+        """Name a table that two patterns of one option name, where one value is needed."""
+        return cls(f"--{option} is given twice for {variable!r}; leave one out")
+
+    @classmethod
+    def no_vocabulary(cls, variable: str) -> SelectionError:
+        """Ask for the words of a table."""
+        return cls(f"words of {variable!r} need its vocabulary; add --vocab {variable}=vocab.txt")
+
+    @classmethod
+    def long_vocabulary(cls, path: str, size: int, height: int, *, variable: str) -> SelectionError:
+        """Name a vocabulary that is not a table's: it has more words than the table rows."""
+        return cls(
+            f"{path}: has {size:,} ids, and {variable!r} has {height:,} rows; "
+            "is it the vocabulary of another table?"
+        )
+
+    @classmethod
+    def doubtful_partition(cls, variable: str, found: Mapping[str, str]) -> SelectionError:
+        """Name lookups that do not tell how ids are spread over the parts of a table."""
+        told = [f"{name} ({strategy or 'unknown'})" for name, strategy in found.items()]
+        what = f"its lookups do not agree: {listed(told)}" if told else "nothing looks it up"
+        return cls(
+            f"which ids the parts of {variable!r} hold cannot be told, {what}; "
+            "add --partition mod or --partition div"
+        )
+
+    @classmethod
+    def unknown_choice(cls, option: str, value: object, allowed: Iterable[str]) -> SelectionError:
+        """Name a value that an option does not have."""
+        values = ", ".join(repr(each) for each in allowed)
+        return cls(f"{option}={value!r} is none of {values}")
 
     @classmethod
     def rows_of_complex(cls, variable: str, *, dtype: str) -> SelectionError:

@@ -3,13 +3,29 @@
 import msgspec
 
 
+class ScaleRecord(msgspec.Struct, frozen=True):
+    """How many ``rows`` have a factor between 0 and 1 for their gradients, and the extremes."""
+
+    rows: int
+    min: float
+    max: float
+
+
 class VariableRecord(msgspec.Struct, frozen=True, kw_only=True):
     """A variable as ``show`` and ``freeze`` tell it.
 
     ``state`` is frozen, partly frozen, trainable, not reached (trainable, but no gradient of the
     loss reaches it), not trainable, or slot; ``rule`` is the option that decided. ``shape`` has
-    None for an unknown dimension. ``frozen_rows`` counts the frozen of ``rows`` rows,
-    ``frozen_ranges`` are their half-open intervals.
+    None for an unknown dimension.
+
+    Of what is partly frozen ``frozen_elements`` counts all frozen entries. Together these tell
+    which, see ``graphfreeze.model.frozen_mask``: ``frozen_ranges``, half-open intervals of the
+    ``frozen_rows`` that are frozen of ``rows``; ``frozen_along``, intervals on other axes (the last
+    one has the columns); ``element_mask``, true where frozen.
+
+    ``strategy`` is mask or overlay, and then ``overlay_rows`` names the variable that learns in
+    place of the rows. ``kernel`` is how masks are applied, with a reason if it was chosen by itself
+    for one. A part of a partitioned variable begins at ``part_offset`` in the whole.
     """
 
     name: str
@@ -22,6 +38,36 @@ class VariableRecord(msgspec.Struct, frozen=True, kw_only=True):
     frozen_rows: int | None = None
     rows: int | None = None
     frozen_ranges: list[list[int]] | None = None
+    frozen_along: dict[int, list[list[int]]] | None = None
+    frozen_elements: int | None = None
+    element_mask: str | None = None
+    row_scale: ScaleRecord | None = None
+    strategy: str | None = None
+    overlay_rows: str | None = None
+    kernel: str | None = None
+    kernel_reason: str = ""
+    partition_of: str | None = None
+    part_offset: list[int] | None = None
+
+
+class WordRecord(msgspec.Struct, frozen=True):
+    """What the words of an option came to: the rows that they chose, and words without a row."""
+
+    table: str
+    option: str
+    rows: int
+    missing: list[str]
+
+
+class RowsInitialised(msgspec.Struct, frozen=True):
+    """How many rows of a table begin with ``given`` values, and how many were ``added``.
+
+    ``unknown`` counts the words of the given values that the table does not have."""
+
+    table: str
+    given: int
+    added: int
+    unknown: int = 0
 
 
 class ModelRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,7 +95,9 @@ class FreezeRecord(msgspec.Struct, frozen=True, kw_only=True):
     """What a freeze did; a bundle keeps it as ``graphfreeze.json``.
 
     ``nodes_added``, ``nodes_changed`` and ``nodes_removed`` count nodes, ``operations_added``
-    counts the new ones by op. ``newer_ops`` are ops of new nodes that TensorFlow 1.15 lacks.
+    counts the new ones by op. ``keys_changed`` have other values, or more rows, than the source's
+    checkpoint has. ``newer_ops`` are ops of new nodes that TensorFlow 1.15 lacks. ``notes`` are
+    sentences for whoever trains the result. ``merge_op`` writes overlay rows back.
     """
 
     graphfreeze: str
@@ -72,3 +120,8 @@ class FreezeRecord(msgspec.Struct, frozen=True, kw_only=True):
     learning_rate: float | None
     global_step: str | None
     newer_ops: list[str]
+    keys_changed: list[str] = []
+    merge_op: str | None = None
+    words: list[WordRecord] = []
+    rows_initialised: list[RowsInitialised] = []
+    notes: list[str] = []

@@ -18,6 +18,7 @@ from graphfreeze.schema import NodeDef, VariableDef
 
 REF_OPS = frozenset({"VariableV2", "Variable", "AutoReloadVariable"})
 RESOURCE_OPS = frozenset({"VarHandleOp"})
+VARIABLES = "variables"
 TRAINABLE = ("trainable_variables", "trainable_resource_variables")
 ONLY_READ = frozenset(  # ops that take a handle and never write through it
     {

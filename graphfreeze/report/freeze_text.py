@@ -7,12 +7,14 @@ from pathlib import Path
 from rich.text import Text
 
 from graphfreeze.model.records import FreezeRecord, VariableRecord
+from graphfreeze.report.choices import OVERLAY
 from graphfreeze.report.columns import (
     Row,
     count_text,
     shape_text,
     share_text,
 )
+from graphfreeze.report.entry_text import entry_facts, note_facts
 from graphfreeze.report.lines import (
     FROZEN,
     LEARNING,
@@ -21,9 +23,10 @@ from graphfreeze.report.lines import (
     NOT_REACHED,
     PARTLY,
     TRAINABLE,
+    entries_text,
     facts,
     frozen_count,
-    rows_text,
+    is_whole,
     some_of,
     state_text,
     sum_of,
@@ -31,6 +34,7 @@ from graphfreeze.report.lines import (
     table,
 )
 from graphfreeze.report.tree import Branch, fold, gather, grow, walk
+from graphfreeze.report.wholes import whole_variables
 
 
 def freeze_lines(
@@ -39,17 +43,20 @@ def freeze_lines(
     """Yield what a freeze did; ``out`` is where it was written, None if it was not."""
     yield Text(record.source, "bold")
     yield Text()
-    branches = grow(record.variables)
-    if not verbose and len(record.variables) > MOST_LISTED:
+    wholes = whole_variables(record.variables)
+    branches = grow(record.variables if verbose else wholes)
+    if not verbose and len(wholes) > MOST_LISTED:
         branches = fold(gather(branches))
     rows = [_decided(depth, branch) for depth, branch in walk(branches)]
     yield from table(("variable", "shape", "parameters", "state", "by"), rows, right=(2,))
     yield Text()
-    yield from _freeze_totals(record.variables)
+    yield from _freeze_totals(wholes)
     yield Text()
+    yield from facts(entry_facts(record, wholes, verbose=verbose))
     yield from facts(_changes(record, verbose), is_listing=True)
     if record.train_op is not None:
         yield from facts(_training(record))
+    yield from facts(note_facts(record))
     yield Text()
     if out is None:
         yield Text("dry run: nothing was written", "bold")
@@ -66,11 +73,17 @@ def _decided(depth: int, branch: Branch) -> Row:
         state, rule = (branch.fate or ("", "")) if not branch.below else ("", "")
         count = count_text(len(branch.variables), "variable")
         return f"{name}/", count, sum_text(branch.variables), state_text(state), rule
-    rule = own.rule
-    if own.rows:
-        rule = f"{rows_text(own)}, {rule.replace(f' {own.name}', '')}"
+    rule = own.rule if is_whole(own) else _entries_rule(own)
     times = f"{branch.alike} x " if branch.alike > 1 else ""
     return name, shape_text(own), times + sum_text([own]), state_text(own.state), rule
+
+
+def _entries_rule(variable: VariableRecord) -> str:
+    """Return how much is frozen, and the options without the name that stands in the line."""
+    names = (variable.name, variable.partition_of)
+    options = " ".join(each for each in variable.rule.split(" ") if each not in names)
+    told = [entries_text(variable), options, OVERLAY if variable.strategy == OVERLAY else ""]
+    return ", ".join(filter(None, told))
 
 
 def _freeze_totals(variables: Sequence[VariableRecord]) -> Iterator[Text]:
@@ -108,13 +121,17 @@ def _changes(record: FreezeRecord, verbose: bool) -> Iterator[tuple[str, Sequenc
         yield "  new ops", some_of([f"{op} {count:,}" for op, count in ops], most)
     if record.stopped_tensors:
         yield "  stopped at", record.stopped_tensors
-    added, dropped = record.keys_added, record.keys_dropped
+    added, dropped, changed = record.keys_added, record.keys_dropped, record.keys_changed
     keys = f"{count_text(len(added), 'key')} added, {len(dropped):,} dropped"
-    yield "checkpoint", [keys if added or dropped else "nothing added or dropped"]
+    if changed:
+        keys += f", {len(changed):,} changed"
+    yield "checkpoint", [keys if added or dropped or changed else "nothing added or dropped"]
     if added:
         yield "  added", some_of(added, most)
     if dropped:
         yield "  dropped", some_of(dropped, most)
+    if changed:
+        yield "  changed", some_of(changed, most)
 
 
 def _training(record: FreezeRecord) -> Iterator[tuple[str, Sequence[str]]]:
@@ -144,8 +161,10 @@ def _usage(record: FreezeRecord, out: Path) -> list[str]:
     step = "variables = tf.compat.v1.trainable_variables()  # what is left to learn"
     if record.train_op is not None:
         step = "sess.run(tf.compat.v1.get_collection('train_op')[0], feeds)"
+    merge = [f"sess.run({record.merge_op!r})  # when trained"] if record.merge_op else []
     return [
         f"saver = tf.compat.v1.train.import_meta_graph({str(out / 'model.meta')!r})",
         f"saver.restore(sess, {str(out / 'model')!r})",
         step,
+        *merge,
     ]

@@ -20,9 +20,33 @@ MOST_NAMES = 6
 WIDTH, LABEL = 80, 12
 
 
-def rows_text(variable: VariableRecord) -> str:
-    """Return how many rows of a table are frozen."""
-    return f"{variable.frozen_rows or 0:,} of {variable.rows or 0:,} rows"
+def entries_text(variable: VariableRecord) -> str:
+    """Return how much of a variable is frozen: ``5 of 10 rows and 1 of 4 columns``, or nothing."""
+    told = []
+    if variable.element_mask is not None or (variable.state == PARTLY and not _along(variable)):
+        told.append(f"{frozen_count(variable):,} of {variable.parameters or 0:,} elements")
+    else:
+        told += [_places_text(variable, axis, n) for axis, n in _along(variable)]
+    if variable.row_scale is not None:
+        scale = variable.row_scale
+        factors = f"{scale.min:.3g}" + (f"..{scale.max:.3g}" if scale.max > scale.min else "")
+        told.append(f"{scale.rows:,} rows scaled by {factors}")
+    return " and ".join(told)
+
+
+def _along(variable: VariableRecord) -> list[tuple[int, int]]:
+    """Return the axes that have frozen places, and how many."""
+    rows = [] if not variable.frozen_rows else [(0, variable.frozen_rows)]
+    others = (variable.frozen_along or {}).items()
+    return rows + [(axis, sum(stop - start for start, stop in each)) for axis, each in others]
+
+
+def _places_text(variable: VariableRecord, axis: int, count: int) -> str:
+    shape = variable.shape or []
+    if axis == 0:
+        return f"{count:,} of {variable.rows or 0:,} rows"
+    noun = "columns" if axis == len(shape) - 1 else f"places of axis {axis}"
+    return f"{count:,} of {shape[axis] or 0:,} {noun}"
 
 
 def some_of(names: Sequence[str], most: int | None) -> list[str]:
@@ -72,10 +96,19 @@ def sum_text(variables: Sequence[VariableRecord]) -> str:
 
 
 def frozen_count(variable: VariableRecord) -> int:
-    """Return how many parameters of a partly frozen variable are frozen."""
+    """Return how many parameters of a variable are frozen, as far as its shape is known."""
+    if variable.state == FROZEN:
+        return variable.parameters or 0
+    if variable.frozen_elements is not None:
+        return variable.frozen_elements
     if not variable.rows or variable.frozen_rows is None:
         return 0
     return (variable.parameters or 0) * variable.frozen_rows // variable.rows
+
+
+def is_whole(variable: VariableRecord) -> bool:
+    """Tell whether its state says it all: nothing is told of its entries."""
+    return not (variable.state == PARTLY or variable.frozen_elements or variable.row_scale)
 
 
 def byte_count(variable: VariableRecord) -> int:

@@ -3,23 +3,23 @@
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
+from graphfreeze.frozen import FrozenModel
 from graphfreeze.model.collected import node_entries
 from graphfreeze.model.model import Model
-from graphfreeze.model.records import FreezeRecord, ModelRecord, VariableRecord
+from graphfreeze.model.records import FreezeRecord, ModelRecord, RowsInitialised, WordRecord
 from graphfreeze.model.training import TRAIN_OP_KEYS, Training
 from graphfreeze.model.variables import Variable
+from graphfreeze.report.choices import choice_records, variable_record
 from graphfreeze.report.former import find_former
-from graphfreeze.rewrite.draft import Draft
-from graphfreeze.rewrite.edits import DropKey, SetValue
+from graphfreeze.report.notes import learning_notes
+from graphfreeze.rewrite.edits import Appended, DropKey, SetValue, ValueEdit, WithRows
+from graphfreeze.rewrite.overlay import MERGE_KEY
 from graphfreeze.selection.pattern import matching
-from graphfreeze.selection.resolve import OTHER, SLOT, TRAINABLE, Choice, Selection
+from graphfreeze.selection.resolve import OTHER, SLOT, TRAINABLE
 from graphfreeze.train.request import TrainRequest
-from graphfreeze.train.train_op import TrainOp
-
-NOT_REACHED = "not reached"
 
 
 def model_record(model: Model, scope: Sequence[str] = ()) -> ModelRecord:
@@ -45,7 +45,7 @@ def model_record(model: Model, scope: Sequence[str] = ()) -> ModelRecord:
         train_ops=train_ops,
         train_op=train_ops[0] if train_ops else None,
         variables=[
-            former.get(v.name) or _variable(v, _state(v, slots))
+            former.get(v.name) or variable_record(v, _state(v, slots))
             for v in model.variables
             if chosen is None or v.name in chosen
         ],
@@ -63,32 +63,15 @@ def _state(variable: Variable, slots: Collection[str]) -> str:
     return TRAINABLE if variable.is_trainable else OTHER
 
 
-def _variable(
-    variable: Variable, state: str, rule: str = "", rows: list[list[int]] | None = None
-) -> VariableRecord:
-    shape = None if variable.shape is None else list(variable.shape)
-    is_partly = rows is not None and bool(shape)
-    return VariableRecord(
-        name=variable.name,
-        kind=variable.kind,
-        dtype=variable.type_name,
-        shape=shape,
-        parameters=variable.parameters,
-        state=state,
-        rule=rule,
-        rows=shape[0] if is_partly and shape else None,
-        frozen_rows=None if rows is None else sum(stop - start for start, stop in rows),
-        frozen_ranges=rows,
-    )
-
-
-def freeze_record(
-    draft: Draft, selection: Selection, train: TrainOp | None, *, version: str
-) -> FreezeRecord:
+def freeze_record(frozen: FrozenModel, *, version: str) -> FreezeRecord:
     """Return what became of a model, variable by variable, and what it took."""
+    draft, selection, train = frozen.draft, frozen.selection, frozen.train
     unreached = train.built.unreached if train is not None and train.built is not None else ()
     added = [str(draft.graph.nodes[name].op) for name in draft.added_nodes()]
     base, request = draft.base, train.request if train is not None else None
+    setting = [edit for edit in draft.value_edits if isinstance(edit, SetValue)]
+    whole = {edit.key for edit in setting if not _is_change(edit)}
+    variables, optimizer = choice_records(selection, frozen.kernels, unreached), _name(request)
     return FreezeRecord(
         graphfreeze=version,
         source=_told(base.source.path),
@@ -96,37 +79,50 @@ def freeze_record(
         format=base.source.format,
         nodes=len(draft.graph.nodes),
         producer=base.producer,
-        variables=[_chosen(choice, unreached) for choice in selection.choices],
+        variables=variables,
         stopped_tensors=[ref.tensor_name for ref in selection.tensors],
         nodes_added=len(added),
         nodes_changed=len(draft.changed_nodes()),
         nodes_removed=len(draft.removed_nodes()),
         operations_added=dict(sorted(Counter(added).items())),
-        keys_added=_keys(draft, SetValue),
-        keys_dropped=_keys(draft, DropKey),
+        keys_added=_keys(e for e in setting if not _is_change(e)),
+        keys_changed=_keys(e for e in setting if _is_change(e) and e.key not in whole),
+        merge_op=next(iter(node_entries(draft.collections, MERGE_KEY)), None),
+        keys_dropped=_keys(e for e in draft.value_edits if isinstance(e, DropKey)),
         train_op=train.built_name if train is not None else None,
         losses=[ref.tensor_name for ref in train.losses] if train is not None else [],
-        optimizer=_optimizer_name(request),
+        optimizer=optimizer,
         learning_rate=request.rate if request is not None else None,
         global_step=train.built.global_step if train is not None and train.built else None,
         newer_ops=train.newer_ops if train is not None else [],
+        words=[
+            WordRecord(w.table, f"--{w.option.replace('_', '-')}", w.rows, list(w.missing))
+            for w in selection.words
+        ],
+        rows_initialised=list(_initialised(frozen)),
+        notes=[*frozen.grown.notes, *learning_notes(variables, optimizer)],
     )
 
 
-def _chosen(choice: Choice, unreached: Collection[str]) -> VariableRecord:
-    state = choice.state
-    if choice.variable.name in unreached:
-        state = NOT_REACHED
-    ranges = None if choice.rows is None else choice.rows.intervals.tolist()
-    return _variable(choice.variable, state, choice.rule, ranges)
+def _initialised(frozen: FrozenModel) -> Iterator[RowsInitialised]:
+    """Yield the tables with rows that have given values, or that are new."""
+    given = {each.table.name: (each.rows.count, each.unknown) for each in frozen.values}
+    for name in dict.fromkeys([*given, *frozen.grown.rows]):
+        rows, unknown = given.get(name, (0, 0))
+        yield RowsInitialised(name, rows, frozen.grown.rows.get(name, 0), unknown)
 
 
-def _keys(draft: Draft, kind: type[SetValue] | type[DropKey]) -> list[str]:
+def _keys(edits: Iterable[ValueEdit]) -> list[str]:
     """Return the keys of value edits, each once: several savers may name one."""
-    return list(dict.fromkeys(e.key for e in draft.value_edits if isinstance(e, kind)))
+    return list(dict.fromkeys(edit.key for edit in edits))
 
 
-def _optimizer_name(request: TrainRequest | None) -> str | None:
+def _is_change(edit: SetValue) -> bool:
+    """Tell whether an edit starts from what a key has so far."""
+    return isinstance(edit.source, (Appended, WithRows))
+
+
+def _name(request: TrainRequest | None) -> str | None:
     if request is None:
         return None
     chosen = request.optimizer

@@ -12,7 +12,15 @@ from graphfreeze.report.columns import (
     shape_text,
     size_text,
 )
-from graphfreeze.report.lines import byte_count, facts, rows_text, state_text, sum_text, table
+from graphfreeze.report.lines import (
+    byte_count,
+    entries_text,
+    facts,
+    is_whole,
+    state_text,
+    sum_text,
+    table,
+)
 from graphfreeze.report.tree import Branch, fold, grow, walk
 
 
@@ -57,8 +65,8 @@ def _told(depth: int, branch: Branch, with_kind: bool) -> Row:
     times = f"{branch.alike} x " if branch.alike > 1 else ""
     kind = own.kind if with_kind else ""
     number = times + sum_text([own])
-    rows = f" ({rows_text(own)})" if own.rows else ""
-    return name, shape_text(own), own.dtype, kind, number, state_text(own.state) + rows
+    entries = "" if is_whole(own) else f" ({entries_text(own)})"
+    return name, shape_text(own), own.dtype, kind, number, state_text(own.state) + entries
 
 
 def _model_totals(variables: Sequence[VariableRecord], kinds: Counter[str]) -> Iterator[Text]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from graphfreeze.model.records import VariableRecord
+from graphfreeze.report.lines import is_whole
 
 SLOT = "slot"
 _NUMBERED = re.compile(r"(|.*?\D)(0|[1-9]\d*)(\D*)")
@@ -29,9 +30,9 @@ class Branch:
 
     @property
     def fate(self) -> tuple[str, str] | None:
-        """State and rule that all variables share, None if they differ or rows decide."""
-        fates = {(v.state, v.rule) for v in self.variables if v.frozen_rows is None}
-        is_shared = len(fates) == 1 and all(v.frozen_rows is None for v in self.variables)
+        """State and rule that all variables share, None if they differ or entries decide."""
+        fates = {(v.state, v.rule) for v in self.variables}
+        is_shared = len(fates) == 1 and all(map(is_whole, self.variables))
         return fates.pop() if is_shared else None
 
 
@@ -100,7 +101,9 @@ def _likeness(branch: Branch) -> Hashable:
         tuple(branch.own.shape or ()),
         branch.own.state,
         branch.own.rule,
-        str(branch.own.frozen_ranges),
+        str((branch.own.frozen_ranges, branch.own.frozen_along)),
+        branch.own.element_mask,
+        branch.own.row_scale,
     )
     return own, tuple((each.name, _likeness(each)) for each in branch.below)
 

@@ -1,7 +1,8 @@
 """Build a few new nodes in one scope, on one device."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 import numpy.typing as npt
 
@@ -23,22 +24,37 @@ class Builder:
     """Collects new nodes named ``<where>/graphfreeze/<role>``.
 
     ``where`` is the node whose work they do; ``controls`` are waited for by all but constants.
+    Inside a loop constants need an ``anchor`` there, a control edge, to run along with the rest.
     """
 
     where: str
     device: str = ""
     controls: Sequence[TensorRef] = ()
+    anchor: TensorRef | None = None
+    scope: str = ""
     edits: list[AddNode] = field(default_factory=list)
 
     def name(self, role: str) -> str:
         """Return the name of a node by its role."""
-        return node_name(self.where, role)
+        return node_name(self.where, f"{self.scope}{role}")
+
+    def within(self, role: str) -> "Builder":
+        """Return a builder of the same nodes whose roles are parts of a larger one."""
+        return replace(self, scope=f"{self.scope}{role}/")
 
     def add(
-        self, role: str, op: str, inputs: Sequence[TensorRef], attrs: dict[str, int | bool]
+        self,
+        role: str,
+        op: str,
+        inputs: Sequence[TensorRef],
+        attrs: Mapping[str, int | bool],
+        numbers: Mapping[str, int] = MappingProxyType({}),
     ) -> TensorRef:
-        """Add a node; an attribute that is an int is a type, see ``types_pb2.DataType``."""
+        """Add a node; an attribute that is an int is a type, see ``types_pb2.DataType``.
+
+        ``numbers`` are attributes that are integers."""
         made = {key: _attr(value) for key, value in attrs.items()}
+        made |= {key: AttrValue(i=value) for key, value in numbers.items()}
         name = self.name(role)
         self.edits.append(AddNode(name, op, (*inputs, *self.controls), made, self.device))
         return TensorRef(name)
@@ -47,7 +63,8 @@ class Builder:
         """Add a constant."""
         name = self.name(role)
         node = const_node(name, tensor_proto(values, dtype))
-        self.edits.append(AddNode(name, "Const", (), dict(node.attr), self.device))
+        inputs = () if self.anchor is None else (self.anchor,)
+        self.edits.append(AddNode(name, "Const", inputs, dict(node.attr), self.device))
         return TensorRef(name)
 
 

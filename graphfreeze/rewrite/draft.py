@@ -1,6 +1,6 @@
 """A model seen through the edits made so far."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import cached_property
 
 from graphfreeze.errors import RewriteError
@@ -10,6 +10,7 @@ from graphfreeze.model.graph import Edge, Graph
 from graphfreeze.model.model import Model
 from graphfreeze.model.names import TensorRef, control
 from graphfreeze.model.saver import SaverOps, find_saver
+from graphfreeze.model.tables import Table, find_tables
 from graphfreeze.model.variables import Variable, find_variables
 from graphfreeze.rewrite.edits import (
     AddFunction,
@@ -82,6 +83,11 @@ class Draft:
     def saver_ops(self) -> SaverOps | None:
         """The ops of the saver as it now stands."""
         return find_saver(self.graph, self.saver)
+
+    def tables(self, slots: Collection[str] = ()) -> tuple[Table, ...]:
+        """Return the variables that can learn, as they are saved, without ``slots``."""
+        able = [v for v in self.variables if v.is_differentiable and not v.is_local]
+        return find_tables(self.graph, [v for v in able if v.name not in slots], self.saver_ops)
 
     def reads(self, variables: Iterable[Variable]) -> list[TensorRef]:
         """Return the tensors that yield the values of variables."""

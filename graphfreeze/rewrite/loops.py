@@ -13,7 +13,9 @@ from graphfreeze.schema import CollectionDef, CondContextDef, WhileContextDef
 
 
 def join_contexts(draft: Draft, new: Sequence[str]) -> Iterator[SetCollection]:
-    """Yield the contexts with the new nodes that take a value from inside them."""
+    """Yield the contexts with the new nodes that take a value from inside them.
+
+    A constant takes none: it waits for a node inside."""
     for key, kind in CONTEXTS.items():
         entry = draft.collections.get(key)
         if entry is None or not new:
@@ -36,7 +38,7 @@ def _join(context: WhileContextDef | CondContextDef, graph: Graph, new: Sequence
     )
     added = []
     for name in new:
-        if name not in inside and any(ref.node in inside for ref in graph.data_inputs(name)):
+        if name not in inside and any(ref.node in inside for ref in graph.inputs(name)):
             inside.add(name)
             count = len(graph.ops.output_types(graph.nodes[name], graph.functions))
             added += [f"{name}:{port}" for port in range(count)]

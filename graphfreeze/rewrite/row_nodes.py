@@ -60,11 +60,8 @@ def row_ids(build: Builder, rows: RowSet) -> TensorRef:
     return build.add("rows", "Reshape", (places, flat), {"T": INT64, "Tshape": INT32})
 
 
-def row_range(build: Builder, start: int, stop: int) -> TensorRef:
-    """Return int64 [stop - start]: the ids of an interval."""
-    ends = [build.const(f"rows/{n}", np.int64(v), INT64) for n, v in _ends(start, stop)]
+def row_range(build: Builder, start: int, stop: int, step: int = 1) -> TensorRef:
+    """Return int64 [n]: the ids of an interval, or of every ``step``-th place."""
+    bounds = (("start", start), ("limit", stop), ("delta", step))
+    ends = [build.const(f"rows/{role}", np.int64(value), INT64) for role, value in bounds]
     return build.add("rows", "Range", ends, {"Tidx": INT64})
-
-
-def _ends(start: int, stop: int) -> list[tuple[str, int]]:
-    return [("start", start), ("limit", stop), ("delta", 1)]

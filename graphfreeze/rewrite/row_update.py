@@ -1,13 +1,11 @@
 """A writer of a table that is to write some rows only."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from graphfreeze.model.graph import Graph
 from graphfreeze.model.names import TensorRef
-from graphfreeze.model.variables import Variable
-from graphfreeze.rewrite.builder import Builder
 from graphfreeze.rewrite.edits import ReplaceNode
+from graphfreeze.rewrite.guarded_writer import GuardedWriter
 from graphfreeze.schema import AttrValue, NodeDef, types_pb2
 from graphfreeze.selection.rows import RowSet
 
@@ -15,30 +13,10 @@ INT64 = types_pb2.DT_INT64
 
 
 @dataclass
-class RowUpdate:
-    """A writer of a table, to be kept to ``rows``; ``build`` makes the nodes it needs."""
+class RowUpdate(GuardedWriter):
+    """A writer of a table, to be kept to ``rows``."""
 
-    graph: Graph
-    variable: Variable
     rows: RowSet
-    writer: str
-    build: Builder = field(init=False)
-
-    def __post_init__(self) -> None:
-        device = str(self.node.device) or str(self.graph.nodes[self.variable.name].device)
-        self.build = Builder(self.writer, device)
-
-    @property
-    def node(self) -> NodeDef:
-        """The writer's node."""
-        return self.graph.nodes[self.writer]
-
-    @property
-    def arguments(self) -> dict[str, TensorRef]:
-        """The writer's inputs by the names that its op gives them."""
-        definition = self.graph.ops.find(str(self.node.op))
-        names = [str(arg.name) for arg in definition.input_arg] if definition is not None else []
-        return dict(zip(names, self.graph.data_inputs(self.writer), strict=True))
 
     @property
     def slice_shape(self) -> list[int]:

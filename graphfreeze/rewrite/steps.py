@@ -14,11 +14,16 @@ def reached_writers(
     draft: Draft, variables: Iterable[Variable], losses: Sequence[TensorRef]
 ) -> Iterator[tuple[Variable, str]]:
     """Yield the writers of variables that a step runs: its own, and those of what is fetched."""
-    reached = draft.graph.ancestors(_fetched(draft, losses))
+    reached = nodes_of_step(draft, losses)
     for variable in variables:
         for writer in writers(draft.graph, variable):
             if writer in reached:
                 yield variable, writer
+
+
+def nodes_of_step(draft: Draft, losses: Sequence[TensorRef]) -> set[str]:
+    """Return the nodes that a step runs, or what is fetched with it."""
+    return draft.graph.ancestors(_fetched(draft, losses))
 
 
 def _fetched(draft: Draft, losses: Sequence[TensorRef]) -> Iterator[str]:

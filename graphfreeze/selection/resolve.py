@@ -1,16 +1,21 @@
-"""Resolve a plan against a model, once and loudly: from patterns to variables and rows."""
+"""Resolve a plan against a model, once and loudly: from patterns to variables and entries."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from graphfreeze.errors import SelectionError
-from graphfreeze.model.attrs import COMPLEX
 from graphfreeze.model.graph import Graph
 from graphfreeze.model.names import TensorRef, parse_ref
+from graphfreeze.model.saver import SaverOps
+from graphfreeze.model.tables import Table, find_tables
 from graphfreeze.model.variables import REF_OPS, RESOURCE_OPS, Variable
-from graphfreeze.selection.pattern import find_matches, get_single_match
+from graphfreeze.selection.entries import Entries
+from graphfreeze.selection.entry_arrays import Scale
+from graphfreeze.selection.entry_options import Marked, mark_tables
+from graphfreeze.selection.pattern import find_matches
 from graphfreeze.selection.plan import FreezePlan
-from graphfreeze.selection.rows import RowSet, parse_rows
+from graphfreeze.selection.rows import RowSet
+from graphfreeze.selection.words import WordCount
 
 FROZEN, PARTLY, TRAINABLE = "frozen", "partly frozen", "trainable"
 OTHER, SLOT = "not trainable", "slot"
@@ -18,57 +23,92 @@ OTHER, SLOT = "not trainable", "slot"
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What becomes of a variable, and by which rule; ``rows`` are the frozen ones if only some."""
+    """What becomes of a variable, and by which rule.
+
+    ``entries`` are the frozen ones if only some are, ``scale`` has factors for the gradients of
+    the rows, ``overlay`` says that frozen rows are kept by laying the others over them."""
 
     variable: Variable
     state: str
     rule: str = ""
-    rows: RowSet | None = None
+    entries: Entries | None = None
+    scale: Scale | None = None
+    overlay: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """A choice for every variable, and the tensors to stop gradients at."""
+    """A choice for every variable, and the tensors to stop gradients at.
+
+    ``tables`` are the variables as they are saved, ``words`` tells what words came to."""
 
     choices: tuple[Choice, ...]
     tensors: tuple[TensorRef, ...]
+    tables: tuple[Table, ...] = ()
+    words: tuple[WordCount, ...] = ()
+    mask_kernel: str = "auto"
 
     @property
     def frozen(self) -> list[Variable]:
-        """Return the wholly frozen variables."""
-        return [each.variable for each in self.choices if each.state == FROZEN]
+        """Return the variables that nothing writes: wholly frozen, or read under an overlay."""
+        return [e.variable for e in self.choices if e.state == FROZEN or e.overlay]
 
     @property
-    def partly(self) -> dict[Variable, RowSet]:
-        """Return the partly frozen variables with their frozen rows."""
-        return {each.variable: each.rows for each in self.choices if each.rows is not None}
+    def partly(self) -> dict[Variable, Entries]:
+        """Return the variables that are written in part, with their frozen entries."""
+        partly = (e for e in self.choices if not e.overlay)
+        return {e.variable: e.entries for e in partly if e.entries is not None}
+
+    @property
+    def scaled(self) -> dict[Variable, Scale]:
+        """Return the variables whose rows' gradients are scaled."""
+        return {e.variable: e.scale for e in self.choices if e.scale is not None}
+
+    @property
+    def overlaid(self) -> dict[Variable, RowSet]:
+        """Return the tables that an overlay of their trainable rows keeps, with the frozen rows."""
+        pairs = ((e.variable, e.entries) for e in self.choices if e.overlay)
+        return {v: e.rows for v, e in pairs if e is not None and e.rows is not None}
 
     @property
     def trained(self) -> list[Variable]:
-        """Return the variables that learn, partly frozen ones included."""
-        return [e.variable for e in self.choices if e.state in (TRAINABLE, PARTLY)]
+        """Return the variables that learn, partly frozen ones included, without those overlaid."""
+        learning = (e for e in self.choices if e.state in (TRAINABLE, PARTLY))
+        return [e.variable for e in learning if not e.overlay]
 
 
 def resolve(
-    plan: FreezePlan, variables: Sequence[Variable], graph: Graph, *, slots: Collection[str] = ()
+    plan: FreezePlan,
+    variables: Sequence[Variable],
+    graph: Graph,
+    *,
+    saver: SaverOps | None = None,
+    slots: Collection[str] = (),
 ) -> Selection:
     """Return what a plan means for these variables; raises SelectionError.
 
     Only floating and complex variables that are saved can be chosen; integers, such as a global
     step, local variables and the ``slots`` of an old optimizer do not learn and stay as they are.
+    ``saver`` tells which variables are parts of one, where no collection does.
     """
     choices = {v.name: Choice(v, SLOT if v.name in slots else _state(v)) for v in variables}
-    chosen = (v for v in variables if v.is_differentiable and not v.is_local)
-    names = [v.name for v in chosen if v.name not in slots]
-    for name, state, rule in _scopes(plan, names):
+    chosen = [v for v in variables if _can_learn(v) and v.name not in slots]
+    for name, state, rule in _scopes(plan, [v.name for v in chosen]):
         old = choices[name]
         choices[name] = replace(old, state=FROZEN if state else _state(old.variable), rule=rule)
-    for name, rows, rule in _rows(plan, choices, names):
-        choices[name] = _choice_of_rows(choices[name].variable, rows, rule)
+    tables = find_tables(graph, chosen, saver)
+    marked, words = mark_tables(plan, tables, graph)
+    for each in marked:
+        for choice in _choices_of(each, overlay=plan.row_strategy == "overlay"):
+            choices[choice.variable.name] = choice
     tensors = tuple(_tensor(text, graph) for text in plan.stop_gradient)
-    selection = Selection(tuple(choices.values()), tensors)
+    selection = Selection(tuple(choices.values()), tensors, tables, words, plan.mask_kernel)
     _check(selection, plan)
     return selection
+
+
+def _can_learn(variable: Variable) -> bool:
+    return variable.is_differentiable and not variable.is_local
 
 
 def _state(variable: Variable) -> str:
@@ -88,63 +128,24 @@ def _scopes(plan: FreezePlan, names: Sequence[str]) -> Iterator[tuple[str, bool,
         yield from ((name, False, f"--except {pattern}") for name in found)
 
 
-def _rows(
-    plan: FreezePlan, choices: Mapping[str, Choice], names: Sequence[str]
-) -> Iterator[tuple[str, RowSet, str]]:
-    """Yield table, frozen rows and rule."""
-    frozen = _row_sets(plan.freeze_rows, choices, names)
-    trained = _row_sets(plan.train_rows, choices, names)
-    for name in dict.fromkeys([*frozen, *trained]):
-        parts = [f"--freeze-rows {name}"] * (name in frozen)
-        parts += [f"--train-rows {name}"] * (name in trained)
-        yield name, _frozen_rows(name, frozen.get(name), trained.get(name)), " ".join(parts)
-
-
-def _frozen_rows(name: str, frozen: RowSet | None, trained: RowSet | None) -> RowSet:
-    """Return the frozen rows; with both options the rest of the rows is trained."""
-    if frozen is None:
-        assert trained is not None
-        return trained.complement()
-    both = frozen.intersection(trained) if trained is not None else None
-    if both is not None and not both.is_empty:
-        first, stop = (int(n) for n in both.intervals[0])
-        raise SelectionError.frozen_and_trained(name, f"rows {first}:{stop}")
-    return frozen
-
-
-def _row_sets(
-    options: Mapping[str, str], choices: Mapping[str, Choice], names: Sequence[str]
-) -> dict[str, RowSet]:
-    found: dict[str, RowSet] = {}
-    for pattern, text in options.items():
-        variable = _table(pattern, choices, names)
-        assert variable.shape is not None
-        rows = parse_rows(text, variable.shape[0] or 0, variable=variable.name)
-        # Two patterns may name one table.
-        found[variable.name] = rows.union(found.get(variable.name, RowSet.empty(rows.height)))
-    return found
-
-
-def _table(pattern: str, choices: Mapping[str, Choice], names: Sequence[str]) -> Variable:
-    """Return the one variable that a row option names; it must have rows."""
-    variable = choices[get_single_match(pattern, names)].variable
-    if not variable.shape or variable.shape[0] is None:
-        raise SelectionError.no_rows_to_choose(variable.name, variable.shape or ())
-    if variable.partition_of:
-        raise SelectionError.rows_of_a_part(variable.name, variable.partition_of)
-    if variable.dtype in COMPLEX:
-        raise SelectionError.rows_of_complex(variable.name, dtype=variable.type_name)
-    return variable
-
-
-def _choice_of_rows(variable: Variable, rows: RowSet, rule: str) -> Choice:
-    if rows.is_full:
-        return Choice(variable, FROZEN, rule)
-    if not variable.is_trainable:
-        raise SelectionError.rows_not_trainable(variable.name)
-    if rows.is_empty:
-        return Choice(variable, TRAINABLE, rule)
-    return Choice(variable, PARTLY, rule, rows)
+def _choices_of(marked: Marked, *, overlay: bool) -> Iterator[Choice]:
+    """Yield the choices for the variables of a table: each part has its piece of what is marked."""
+    frozen, rule = marked.frozen, marked.rule
+    if overlay and not frozen.is_empty and (frozen.rows is None or marked.scale is not None):
+        raise SelectionError.overlay_of_entries(marked.table.name)
+    for part in marked.table.parts:
+        variable = part.variable
+        shape = tuple(size or 0 for size in variable.shape or ())
+        piece = frozen.part(part.offset, shape)
+        scale = None if marked.scale is None else marked.scale.part(part.offset[0], shape[0])
+        if piece.is_full:
+            yield Choice(variable, FROZEN, rule)
+        elif not variable.is_trainable:
+            raise SelectionError.rows_not_trainable(variable.name)
+        elif piece.is_empty:
+            yield Choice(variable, TRAINABLE, rule, scale=scale)
+        else:
+            yield Choice(variable, PARTLY, rule, piece, scale, overlay)
 
 
 def _tensor(text: str, graph: Graph) -> TensorRef:
@@ -165,9 +166,10 @@ def _tensor(text: str, graph: Graph) -> TensorRef:
 
 def _check(selection: Selection, plan: FreezePlan) -> None:
     """Refuse a selection that freezes nothing, or all there is."""
-    is_frozen = any(choice.state in (FROZEN, PARTLY) for choice in selection.choices)
-    if not is_frozen and not selection.tensors and plan != FreezePlan():
+    is_frozen = any(c.state in (FROZEN, PARTLY) or c.scale for c in selection.choices)
+    if not is_frozen and not selection.tensors and plan.asks_to_freeze:
         raise SelectionError.nothing_frozen()
     trainable = [c for c in selection.choices if c.variable.is_trainable]
-    if trainable and not selection.trained:
+    is_learning = any(c.state in (TRAINABLE, PARTLY) for c in trainable)
+    if trainable and not is_learning:
         raise SelectionError.everything_frozen(len(trainable))

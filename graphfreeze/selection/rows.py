@@ -110,42 +110,43 @@ class RowSet:
         return np.frombuffer(self.edges, np.int64)
 
 
-def parse_rows(text: str, height: int, *, variable: str) -> RowSet:
+def parse_rows(text: str, height: int, *, variable: str, noun: str = "rows") -> RowSet:
     """Return the rows that ``text``, as in ``0:1000,1012,-5:``, picks from ``height`` rows.
 
     Each piece is a row or a Python slice, start:stop:step. Unlike a slice, a bound past either end
-    of the table and a range without a row raise SelectionError, which names ``variable``."""
+    of the table and a range without a row raise SelectionError, which names ``variable``
+    and speaks of ``noun``."""
     pieces = [piece.strip() for piece in text.split(",")]
     if "" in pieces:
         reason = "a row or range is missing" if text.strip() else "it is empty"
-        raise SelectionError.bad_rows(text, reason, variable=variable)
-    ranges = [_parse_piece(piece, height, variable=variable) for piece in pieces]
+        raise SelectionError.bad_rows(text, reason, variable=variable, noun=noun)
+    ranges = [_parse_piece(piece, height, variable=variable, noun=noun) for piece in pieces]
     return RowSet(height, _covered([_edges_of(rows) for rows in ranges], depth=1).tobytes())
 
 
-def _parse_piece(piece: str, height: int, *, variable: str) -> range:
+def _parse_piece(piece: str, height: int, *, variable: str, noun: str) -> range:
     """Return the rows of one piece: never an empty range, never a row outside the table."""
     if single := _SINGLE.fullmatch(piece):
         row = int(single[1])
         if not -height <= row < height:
-            raise SelectionError.rows_out_of_range(piece, height, variable=variable)
+            raise SelectionError.rows_out_of_range(piece, height, variable=variable, noun=noun)
         return range(row % height, row % height + 1)
-    rows = range(*_parse_slice(piece, height, variable=variable).indices(height))
+    rows = range(*_parse_slice(piece, height, variable=variable, noun=noun).indices(height))
     if not rows:
-        raise SelectionError.no_row_selected(piece, height, variable=variable)
+        raise SelectionError.no_row_selected(piece, height, variable=variable, noun=noun)
     return rows
 
 
-def _parse_slice(piece: str, height: int, *, variable: str) -> slice:
+def _parse_slice(piece: str, height: int, *, variable: str, noun: str) -> slice:
     match = _RANGE.fullmatch(piece)
     if match is None:
         reason = "no row, start:stop or start:stop:step"
-        raise SelectionError.bad_rows(piece, reason, variable=variable)
+        raise SelectionError.bad_rows(piece, reason, variable=variable, noun=noun)
     start, stop, step = (None if bound is None else int(bound) for bound in match.groups())
     if step == 0:
-        raise SelectionError.bad_rows(piece, "its step is 0", variable=variable)
+        raise SelectionError.bad_rows(piece, "its step is 0", variable=variable, noun=noun)
     if any(bound is not None and abs(bound) > height for bound in (start, stop)):
-        raise SelectionError.rows_out_of_range(piece, height, variable=variable)
+        raise SelectionError.rows_out_of_range(piece, height, variable=variable, noun=noun)
     return slice(start, stop, step)
 
 

@@ -1,7 +1,7 @@
 """Build gradients and optimizer ops in TensorFlow, on an import of the draft."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
@@ -13,7 +13,7 @@ from graphfreeze.model.control_flow import CONTEXTS
 from graphfreeze.model.names import TensorRef
 from graphfreeze.model.reads import writers
 from graphfreeze.model.updates import kept_updates
-from graphfreeze.model.variables import REF_OPS, RESOURCE_OPS, TRAINABLE
+from graphfreeze.model.variables import REF_OPS, RESOURCE_OPS, TRAINABLE, Variable
 from graphfreeze.rewrite.builder import MARK
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.message import importable, meta_graph
@@ -60,7 +60,7 @@ def build_train_op(
 ) -> Built:
     """Import the draft, build the train_op, and return both graphs; raises TrainError."""
     rate = request.rate or 0.0  # refused before TensorFlow starts
-    is_resource = any(v.kind == "resource" for v in selection.trained)
+    is_resource = any(v.kind == "resource" for v in _learning(draft, selection))
     with building(resource_variables=is_resource) as tf:
         _import(tf, draft)
         before = _snapshot(tf)
@@ -70,7 +70,8 @@ def build_train_op(
             if isinstance(optimizer, str):
                 with _refusing(tf):
                     optimizer = make_optimizer(tf, optimizer, rate, request.arguments, step)
-            pairs = _gradients(tf, selection, losses)
+            names = {variable.name for variable in _learning(draft, selection)}
+            pairs = _gradients(tf, names, losses)
             reached = [(gradient, v) for gradient, v in pairs if gradient is not None]
             if not reached:
                 raise TrainError.nothing_to_train(", ".join(r.tensor_name for r in losses))
@@ -119,17 +120,25 @@ def _refusing(tf: ModuleType) -> Iterator[None]:
         raise TrainError.build_refused(str(error), version=tf.__version__) from error
 
 
+def _learning(draft: Draft, selection: Selection) -> list[Variable]:
+    """Return the variables that are left to learn, those included that a pass made for it."""
+    old = draft.base.graph
+    made = [v for v in draft.variables if v.is_trainable and v.name not in old]
+    return [*selection.trained, *made]
+
+
 def _gradients(
-    tf: ModuleType, selection: Selection, losses: Sequence[TensorRef]
+    tf: ModuleType, trained: Collection[str], losses: Sequence[TensorRef]
 ) -> Sequence[tuple[object, TFVariable]]:
     """Return gradient and variable for each variable that is left; a gradient may be None."""
     graph = tf.get_default_graph()
-    trained = {v.name for v in selection.trained}
     found = (v for key in TRAINABLE for v in graph.get_collection(key))
     left = {v.op.name: v for v in found if v.op.name in trained}
     ys = [graph.get_tensor_by_name(ref.tensor_name) for ref in losses]
     with _refusing(tf):
-        gradients = tf.gradients(ys, list(left.values()))
+        # As tf.train's own minimize: no update may come before a gradient that reads the same
+        # buffer, as that of a product's other factor does.
+        gradients = tf.gradients(ys, list(left.values()), gate_gradients=True)
     return list(zip(gradients, left.values(), strict=True))
 
 

@@ -3,9 +3,12 @@
 import hashlib
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 CLASSIFY = "freeze text_classifier out --freeze hidden"
+ROWS = "freeze text_classifier out"
+TIED = "freeze tied_softmax out --vocab embedding=tied_softmax/vocab.txt"
 CASES = {
     "no such file": ("show text_clasifier", "did you mean text_classifier?"),
     "no graph": ("show README.txt", "README.txt: not a graph"),
@@ -34,6 +37,78 @@ CASES = {
     "rows both frozen and trained": (
         "freeze text_classifier out --freeze-rows word_embedding=:9 --train-rows word_embedding=8",
         "rows 8:9 of 'word_embedding' are both frozen and trained",
+    ),
+    "columns out of range": (
+        f"{ROWS} --freeze-columns word_embedding=16",
+        "columns '16' lie outside 'word_embedding', which has 16 columns",
+    ),
+    "columns without a variable": (
+        f"{ROWS} --freeze-columns word_embedding=",
+        "'word_embedding=' is not VAR=COLS, as in 'embedding=0:1000,-5:'",
+    ),
+    "a mask of another shape": (
+        f"{ROWS} --freeze-elements word_embedding=short.npy",
+        "short.npy: the mask has shape [7, 3], which does not broadcast to [1000, 16] of 'word_emb",
+    ),
+    "a mask of numbers": (
+        f"{ROWS} --freeze-elements word_embedding=factors.npy",
+        "factors.npy: the mask for 'word_embedding' is float64 and must be bool",
+    ),
+    "no mask": (
+        f"{ROWS} --freeze-elements word_embedding=nope.npy",
+        "nope.npy: no such file or folder",
+    ),
+    "a mask that is a folder": (
+        f"{ROWS} --freeze-elements word_embedding=nothing",
+        "nothing: cannot be read (Is a directory)",
+    ),
+    "a mask without a variable": (
+        f"{ROWS} --freeze-elements short.npy",
+        "'short.npy' is not VAR=NPY, as in 'embedding=mask.npy'",
+    ),
+    "two masks for a variable": (
+        f"{ROWS} --freeze-elements word_embedding=a.npy --freeze-elements word_embedding=b.npy",
+        "'--freeze-elements': 'word_embedding' is given twice, 'a.npy' and 'b.npy'",
+    ),
+    "factors outside of 0 and 1": (
+        f"{ROWS} --row-scale word_embedding=factors.npy",
+        "factors.npy: the factor of row 999 of 'word_embedding' is 2; factors lie in [0, 1]",
+    ),
+    "words without a vocabulary": (
+        f"{ROWS} --freeze-words word_embedding=words.txt",
+        "words of 'word_embedding' need its vocabulary; add --vocab word_embedding=vocab.txt",
+    ),
+    "no such words": (f"{TIED} --freeze-words embedding=word.txt", "did you mean words.txt"),
+    "words without a path": (
+        f"{TIED} --train-words embedding=",
+        "'embedding=' is not VAR=FILE, as in 'embedding=words.txt'",
+    ),
+    "missing words": (
+        f"{TIED} --freeze-words embedding=words.txt",
+        "words.txt: 1 of 2 words are not in tied_softmax/vocab.txt: 'fibula'",
+    ),
+    "two vocabularies": (
+        f"{TIED} --vocab embedding=words.txt",
+        "'embedding' is given twice, 'tied_softmax/vocab.txt' and 'words.txt'",
+    ),
+    "no vectors": (f"{TIED} --vectors embedding=words.txt", "words.txt: no word vectors to read"),
+    "a strategy that is none": (
+        f"{ROWS} --row-strategy over",
+        "invalid value for '--row-strategy': 'over' is not one of 'mask', 'overlay'",
+    ),
+    "a kernel that is none": (f"{ROWS} --mask-kernel mul", "is not one of 'auto', 'multiply', "),
+    "a partition that is none": (f"{ROWS} --partition x", "'x' is not one of 'mod', 'div'"),
+    "an overlay of columns": (
+        f"{ROWS} --freeze-columns word_embedding=1 --row-strategy overlay",
+        "--row-strategy overlay keeps whole rows",
+    ),
+    "an overlay in a graph file": (
+        "freeze text_classifier out.pb --freeze-rows word_embedding=1 --row-strategy overlay",
+        "word_embedding/graphfreeze/rows",
+    ),
+    "a part of a variable": (
+        "freeze partitioned_mod out --freeze-rows table/part_0=1",
+        "'table/part_0' is one part of the partitioned variable 'table'; name 'table'",
     ),
     "everything frozen": ("freeze text_classifier out --freeze **", "all 5 variables are frozen"),
     "nothing left to freeze": (
@@ -111,6 +186,9 @@ def place(models: Path) -> Path:
         (models / name).mkdir()
     (models / "full").mkdir()
     (models / "full" / "mine.txt").write_text("mine")
+    np.save(models / "short.npy", np.ones((7, 3), np.bool_))
+    np.save(models / "factors.npy", np.linspace(0, 1, 1000) // 1 * 2)
+    (models / "words.txt").write_text("aorta\nfibula\n")
     alone = models / "alone.pb"
     alone.write_bytes((models / "bare_graph/graph.pb").read_bytes())
     return models

@@ -34,6 +34,9 @@ def graphfreeze(*arguments: str, **options: object) -> subprocess.CompletedProce
         "freeze text_classifier out.pbtxt --freeze hidden",
         "freeze text_classifier out.meta --freeze-rows word_embedding=0:900",
         "freeze text_classifier bundle --freeze hidden --no-train-op",
+        "freeze partitioned_mod bundle --vocab table=partitioned_mod/vocab.txt "
+        "--freeze-words table=partitioned_mod/vocab.txt --except output --dry-run --no-train-op",
+        "freeze nce out --freeze-rows embeddings=:9 --row-strategy overlay --no-train-op --dry-run",
     ],
 )
 def test_tensorflow_is_not_started(models: Path, line: str) -> None:

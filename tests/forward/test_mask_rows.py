@@ -91,19 +91,62 @@ PLACES = {
     "two lookups": (
         L + "k = Gather(w/read, one)\ny = Mul(l, k)", {"y": f"{M} k/graphfreeze/masked"}
     ),
-    "a lookup along another axis is a dense reader": (
-        W + AXIS + "l = GatherV2(w/read, ids, one)\ny = L2Loss(l)", {"l": f"{D} ids one", "y": "l"}
+    "a lookup along another axis": (
+        W + AXIS + "l = GatherV2(w/read, ids, one)\ny = L2Loss(l)",
+        {"l": "w/read ids one", "y": M},
     ),
-    "a lookup by batches is a dense reader": (
+    "a lookup along the last axis": (
+        W + "last = Const() {value: -1}\nl = GatherV2(w/read, ids, last)\ny = L2Loss(l)",
+        {"l": "w/read ids last", "y": M},
+    ),
+    "a lookup by batches": (
         W + AXIS + "l = GatherV2(w/read, ids, one) {batch_dims: 1}\ny = L2Loss(l)",
-        {"l": f"{D} ids one"},
+        {"l": "w/read ids one", "y": M},
+    ),
+    "a lookup through a cast": (
+        W + "c = Cast(w/read) {DstT: float16}\nl = Gather(c, ids)\ny = L2Loss(l)",
+        {"c": "w/read", "l": "c ids", "y": M},
+    ),
+    "a cast to integers has no gradient": (
+        W + "c = Cast(w/read) {DstT: int32}\nl = Gather(c, ids)\ny = L2Loss(w/read)\nz = Abs(l)",
+        {"c": "w/read", "l": "c ids", "z": "l", "y": D},
+    ),
+    "a lookup in a branch": (
+        W + "p = Placeholder() {dtype: bool}\ns = Switch(w/read, p)\nl = Gather(s:1, ids)\n"
+        "y = L2Loss(l)\nz = L2Loss(s)",
+        {"s": "w/read p", "l": "s:1 ids", "y": M, "z": "s/graphfreeze/masked"},
+    ),
+    "dense readers in both branches": (
+        W + "p = Placeholder() {dtype: bool}\ns = Switch(w/read, p)\ny = L2Loss(s:1)\n"
+        "z = L2Loss(s)",
+        {"y": "s/graphfreeze/port_1/masked", "z": "s/graphfreeze/masked"},
+    ),
+    "a slice": (
+        W + "b = Const() {value: [2, 0]}\nn = Const() {value: [3, -1]}\n"
+        "l = Slice(w/read, b, n)\ny = L2Loss(l)",
+        {"l": "w/read b n", "y": M},
+    ),
+    "a strided slice": (
+        W + "b = Const() {value: [2]}\ne = Const() {value: [5]}\ns = Const() {value: [1]}\n"
+        "l = StridedSlice(w/read, b, e, s)\ny = L2Loss(l)",
+        {"l": "w/read b e s", "y": M},
+    ),
+    "a slice with bounds that are fed": (
+        W + "n = Const() {value: [3, -1]}\nl = Slice(w/read, ids, n)\ny = L2Loss(l)",
+        {"l": f"{D} ids n", "y": "l"},
     ),
     "a lookup along an axis that is fed": (
         W + "a = Placeholder() {dtype: int32}\nl = GatherV2(w/read, ids, a)\ny = L2Loss(l)",
         {"l": f"{D} ids a"},
     ),
     "entries picked one by one": (
-        W + "l = GatherNd(w/read, ids)\ny = L2Loss(l)", {"l": f"{D} ids", "y": "l"}
+        W + "l = GatherNd(w/read, ids)\ny = L2Loss(l)", {"l": "w/read ids", "y": M}
+    ),
+    "entries of a resource": (
+        H + "l = ResourceGatherNd(w, ids)\ny = L2Loss(l)", {"l": "w ids", "y": M}
+    ),
+    "batches of a resource": (
+        H + "l = ResourceGather(w, ids) {batch_dims: 1}\ny = L2Loss(l)", {"l": "w ids", "y": M}
     ),
     "a dense reader": (W + "y = MatMul(x, w/read)\nx = Placeholder()", {"y": f"x {D}"}),
     "dense readers share a mask": (W + "y = L2Loss(w/read)\nz = Square(w/read)",
@@ -194,14 +237,6 @@ BODY = FunctionDef()
 BODY.signature.name = "body"
 BODY.signature.input_arg.add(name="handle", type=20)
 REFUSED = {
-    "entries of a resource": (
-        H + "l = ResourceGatherNd(w, ids)\ny = L2Loss(l)",
-        "node 'l' reads 'w' with op ResourceGatherNd, which cannot be masked; freeze 'w' whole",
-    ),
-    "batches of a resource": (
-        H + "l = ResourceGather(w, ids) {batch_dims: 1}\ny = L2Loss(l)",
-        "node 'l' reads 'w' with op ResourceGather",
-    ),
     "a function": (
         H + "y = PartitionedCall(w) {f: body, Tout: [float32]}",
         "node 'y' reads 'w' with op PartitionedCall",
@@ -229,6 +264,11 @@ LOOPS = {
         ("e:0", "r:0", "l:0", "y:0"),
         "l",
     ),
+    "a lookup of a read that enters": (
+        W + 'e = Enter(w/read) {frame_name: "f"}\nl = Gather(e, ids)\ny = L2Loss(l)',
+        ("e:0", "l:0", "y:0"),
+        "l",
+    ),
     "a dense reader of a ref": (
         W + 'e = RefEnter(w) {frame_name: "f"}\nr = Identity(e)\ny = L2Loss(r)',
         ("e:0", "r:0", "y:0"),
@@ -243,20 +283,26 @@ LOOPS = {
 
 
 @pytest.mark.parametrize(("text", "values", "where"), LOOPS.values(), ids=LOOPS)
-def test_reader_inside_a_while_loop(text: str, values: tuple[str, ...], where: str) -> None:
+def test_new_nodes_in_a_loop_join_its_context(
+    text: str, values: tuple[str, ...], where: str
+) -> None:
     model = parse_sketch(text, collections={"while_context": while_context(*values)})
     draft = Draft(model)
-    selection = resolve(LAST_THREE, draft.variables, draft.graph)
-    with pytest.raises(RewriteError, match=f"node '{where}' reads rows of 'w' inside a while loop"):
-        run(draft, [MaskRows(selection)])
+    run(draft, [MaskRows(resolve(LAST_THREE, draft.variables, draft.graph))])
+    (raw,) = draft.collections["while_context"].bytes_list.value
+    joined = set(WhileContextDef.FromString(raw).values_def.values)
+    assert joined == {*values, *(f"{name}:0" for name in draft.added_nodes())}
+    assert inputs(draft, "y") == f"{where}/graphfreeze/masked"
+    constants = [name for name in draft.added_nodes() if draft.graph.op(name) == "Const"]
+    assert {inputs(draft, name) for name in constants} == {f"^{where}"}
 
 
-def test_table_that_enters_a_loop_is_masked_before_it() -> None:
-    text = W + 'e = Enter(w/read) {frame_name: "f"}\nl = Gather(e, ids)\ny = L2Loss(l)'
+def test_table_that_enters_a_loop_for_a_dense_reader_is_masked_before_it() -> None:
+    text = W + 'e = Enter(w/read) {frame_name: "f"}\nl = Gather(e, ids)\ny = L2Loss(e)'
     model = parse_sketch(text, collections={"while_context": while_context("e:0", "l:0", "y:0")})
     draft = Draft(model)
     run(draft, [MaskRows(resolve(LAST_THREE, draft.variables, draft.graph))])
-    assert {name: inputs(draft, name) for name in "ely"} == {"e": D, "l": "e ids", "y": "l"}
+    assert {name: inputs(draft, name) for name in "ely"} == {"e": D, "l": "e ids", "y": "e"}
 
 
 SABOTAGE = {

@@ -298,7 +298,7 @@ REFUSED = {
 
 @pytest.mark.parametrize(("tables", "writer", "op"), REFUSED.values(), ids=REFUSED)
 def test_writer_that_cannot_be_guarded(tables: str, writer: str, op: str) -> None:
-    message = f"node 't' writes 'w' with op {op}, which cannot be kept to some rows"
+    message = f"node 't' writes 'w' with op {op}, which cannot be kept to some entries"
     with pytest.raises(RewriteError, match=message):
         filter_updates(f"{tables}t = {writer}")
 

@@ -3,8 +3,15 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from graphfreeze.model.records import FreezeRecord, VariableRecord
+from graphfreeze.model.records import (
+    FreezeRecord,
+    RowsInitialised,
+    ScaleRecord,
+    VariableRecord,
+    WordRecord,
+)
 from graphfreeze.report.freeze_text import freeze_lines
+from graphfreeze.report.lines import frozen_count
 
 
 def variable(name: str, state: str, **more: object) -> VariableRecord:
@@ -102,3 +109,143 @@ def test_long_lists_are_shortened_between_names() -> None:
     assert "and 3 more" in text
     assert all(key in text for key in keys[:6])
     assert all(key in told(record, Path("out"), verbose=True) for key in keys)
+
+
+def test_changed_keys_are_told() -> None:
+    text = told(msgspec.structs.replace(RECORD, keys_changed=["emb", "head/w"]), Path("out"))
+    assert "1 key added, 0 dropped, 2 changed" in text
+    assert "emb, head/w" in text
+
+
+WORDS = msgspec.structs.replace(
+    RECORD,
+    variables=[
+        variable(
+            "emb",
+            "partly frozen",
+            rule="--freeze-words emb",
+            frozen_rows=5,
+            rows=10,
+            frozen_elements=10,
+            strategy="mask",
+            kernel="select",
+            kernel_reason="it holds denormal values",
+        ),
+        variable("bias", "trainable"),
+    ],
+    words=[WordRecord("emb", "--freeze-words", 5, list("abcdefg"))],
+    rows_initialised=[RowsInitialised("emb", 4, 2, 1200), RowsInitialised("bias", 0, 2)],
+    notes=["bias grows to 10 rows too, used with emb"],
+)
+OVERLAID = msgspec.structs.replace(
+    RECORD,
+    variables=[
+        variable(
+            f"t/part_{i}",
+            "partly frozen",
+            rule="--freeze-rows t",
+            frozen_rows=i,
+            rows=10,
+            frozen_ranges=[[0, i]],
+            frozen_elements=2 * i,
+            strategy="overlay",
+            overlay_rows=f"t/part_{i}/graphfreeze/rows",
+            partition_of="t",
+            part_offset=[10 * i - 10, 0],
+        )
+        for i in (1, 2)
+    ],
+    merge_op="graphfreeze/merge",
+)
+ENTRIES = {
+    "words": (
+        WORDS,
+        (
+            "emb       [10, 2]          20  partly frozen  5 of 10 rows, --freeze-words",
+            "words        emb: 5 rows by --freeze-words",
+            "               without 7 missing words: 'a', 'b', 'c', 'd', 'e' and 2 more",
+            "rows         emb: 10 rows, 4 with given values, 2 added, 5 frozen, 5 left to learn",
+            "               1,200 words of the values not in the vocabulary",
+            "             bias: 10 rows, 2 added, 0 frozen, 10 left to learn",
+            "masks        select for emb: it holds denormal values",
+            "note         bias grows to 10 rows too, used with emb",
+        ),
+    ),
+    "an overlay of parts": (
+        OVERLAID,
+        (
+            "t         [20, 2]          40  partly frozen  3 of 20 rows, --freeze-rows, overlay",
+            "overlay      t/part_1: 9 rows in t/part_1/graphfreeze/rows",
+            "             t/part_2: 8 rows in t/part_2/graphfreeze/rows",
+            "             graphfreeze/merge writes them back, when trained",
+            "frozen              6  15.0%  0 and part of 1",
+            "        sess.run('graphfreeze/merge')  # when trained",
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize(("record", "lines"), ENTRIES.values(), ids=ENTRIES)
+def test_entries(record: FreezeRecord, lines: tuple[str, ...]) -> None:
+    text = told(record, Path("out")).splitlines()
+    assert [line for line in lines if line not in text] == []
+
+
+def test_parts_are_told_one_by_one_if_all_is() -> None:
+    text = told(OVERLAID, Path("out"), verbose=True).splitlines()
+    assert (
+        "  part_1  [10, 2]              20  partly frozen  1 of 10 rows, --freeze-rows, overlay"
+        in text
+    )
+    assert (
+        "  part_2  [10, 2]              20  partly frozen  2 of 10 rows, --freeze-rows, overlay"
+        in text
+    )
+    assert "frozen              6  15.0%  0 and part of 1" in text
+
+
+def test_all_missing_words_are_told_if_all_is() -> None:
+    assert "'e', 'f', 'g'" in told(WORDS, Path("out"), verbose=True)
+
+
+LISTED = {
+    "columns": ({"frozen_along": {1: [[0, 1]]}, "frozen_elements": 10}, "1 of 2 columns", 10),
+    "rows and columns": (
+        {
+            "rows": 10,
+            "frozen_rows": 3,
+            "frozen_ranges": [[0, 3]],
+            "frozen_along": {1: [[0, 1]]},
+            "frozen_elements": 13,
+        },
+        "3 of 10 rows and 1 of 2 columns",
+        13,
+    ),
+    "elements": ({"element_mask": "x", "frozen_elements": 7}, "7 of 20 elements", 7),
+    "factors": (
+        {
+            "rows": 10,
+            "frozen_rows": 1,
+            "frozen_elements": 2,
+            "row_scale": ScaleRecord(8, 1 / 9, 8 / 9),
+        },
+        "1 of 10 rows and 8 rows scaled by 0.111..0.889",
+        2,
+    ),
+    "one factor": (
+        {"state": "trainable", "row_scale": ScaleRecord(8, 0.5, 0.5)},
+        "8 rows scaled by 0.5",
+        0,
+    ),
+}
+
+
+@pytest.mark.parametrize(("fields", "entries", "count"), LISTED.values(), ids=LISTED)
+def test_entries_are_counted(fields: dict[str, object], entries: str, count: int) -> None:
+    state = fields.get("state", "partly frozen")
+    one = variable("t", **{"state": state, "rule": "--some t", **fields})
+    text = told(msgspec.structs.replace(RECORD, variables=[one]), None)
+    assert f"{state}  {entries}, --some\n" in text
+    assert sum(frozen_count(each) for each in [one]) == count
+    (line,) = (each for each in text.splitlines() if each.startswith("frozen "))
+    assert line.split()[1] == str(count)

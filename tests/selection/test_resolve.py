@@ -120,8 +120,9 @@ ROWS = {
 @pytest.mark.parametrize(("plan", "rows", "rule"), ROWS.values(), ids=ROWS)
 def test_frozen_rows(plan: FreezePlan, rows: list[list[int]], rule: str) -> None:
     choice = selected(plan).choices[0]
-    assert choice.rows is not None
-    assert choice.rows.intervals.tolist() == rows
+    assert choice.entries is not None
+    assert choice.entries.rows is not None
+    assert choice.entries.rows.intervals.tolist() == rows
     assert choice.rule == rule
 
 

@@ -112,7 +112,7 @@ def train(folder: Path) -> list[Values]:
 
 
 def frozen_rows(frozen: FrozenModel) -> npt.NDArray[np.bool_]:
-    (rows,) = (rows.mask() for rows in frozen.selection.partly.values())
+    (rows,) = (entries.mask()[:, 0] for entries in frozen.selection.partly.values())
     return rows
 
 

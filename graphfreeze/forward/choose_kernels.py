@@ -1,0 +1,46 @@
+"""Choose how masks are applied, by what a checkpoint holds."""
+
+from collections.abc import Mapping
+
+from graphfreeze.errors import LoadError
+from graphfreeze.model.saver import saved_variable
+from graphfreeze.read.checkpoint_values import CheckpointValues, open_values
+from graphfreeze.read.unusual_values import find_unusual
+from graphfreeze.rewrite.draft import Draft
+from graphfreeze.rewrite.mask_kernels import MULTIPLY, SELECT, Kernel
+from graphfreeze.selection.resolve import Selection
+
+
+def choose_kernels(draft: Draft, selection: Selection) -> Mapping[str, Kernel]:
+    """Return the kernel for each variable whose reads are masked, by name.
+
+    Unless one is asked for, that is multiply; select where the checkpoint holds values which
+    multiplication does not leave alone, or cannot be looked at. Reads those variables whole.
+    """
+    masked = dict.fromkeys([*selection.partly, *selection.scaled])
+    if selection.mask_kernel != "auto" or not masked:
+        return {variable.name: Kernel(selection.mask_kernel) for variable in masked}
+    prefix = draft.base.source.checkpoint
+    try:
+        values = open_values(prefix) if prefix is not None else None
+    except LoadError:
+        return {v.name: Kernel(SELECT, "its values cannot be read") for v in masked}
+    keys = _keys(draft)
+    return {v.name: _choose(values, keys.get(v.name, v.partition_of or v.name)) for v in masked}
+
+
+def _keys(draft: Draft) -> dict[str, str]:
+    """Return the key under which the saver keeps each variable."""
+    entries = draft.saver_ops.all_entries() if draft.saver_ops is not None else ()
+    named = ((saved_variable(draft.graph, entry.tensor), entry.key) for entry in entries)
+    return {name: key for name, key in named if name is not None}
+
+
+def _choose(values: CheckpointValues | None, key: str) -> Kernel:
+    if values is None or key not in values.shapes:
+        return Kernel(MULTIPLY)
+    try:
+        found = find_unusual(values, key)
+    except LoadError:
+        return Kernel(SELECT, "its values cannot be read")
+    return Kernel(MULTIPLY) if found is None else Kernel(SELECT, f"it holds {found} values")

@@ -1,0 +1,26 @@
+"""A model on its way: what was chosen, what was edited so far, and what a report tells of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from graphfreeze.prepare.grow_tables import GrowTables
+from graphfreeze.rewrite.draft import Draft
+from graphfreeze.rewrite.mask_kernels import Kernel
+from graphfreeze.selection.resolve import Selection
+from graphfreeze.selection.row_values import RowValues
+from graphfreeze.train.train_op import TrainOp
+
+
+@dataclass
+class FrozenModel:
+    """A model whose selection is frozen: the draft, what was chosen, and the train_op if any.
+
+    ``kernels`` say by variable how masks are applied, ``values`` which rows begin with given
+    values, ``grown`` which tables have new rows."""
+
+    draft: Draft
+    selection: Selection
+    kernels: Mapping[str, Kernel] = field(default_factory=dict)
+    values: tuple[RowValues, ...] = ()
+    grown: GrowTables = field(default_factory=lambda: GrowTables({}))
+    train: TrainOp | None = None
