@@ -19,6 +19,7 @@ from graphfreeze.schema import types_pb2
 from graphfreeze.selection.rows import RowSet
 
 INT32, INT64, BOOL = types_pb2.DT_INT32, types_pb2.DT_INT64, types_pb2.DT_BOOL
+_ID_BYTES = 8
 
 
 def is_among_rows(build: Builder, rows: RowSet, ids: TensorRef, dtype: int) -> TensorRef:
@@ -51,9 +52,11 @@ def _test_bounds(build: Builder, rows: RowSet, ids: TensorRef, dtype: int) -> Te
 
 
 def row_ids(build: Builder, rows: RowSet) -> TensorRef:
-    """Return int64 [n]: the ids of ``rows``, rising."""
+    """Return int64 [n]: the ids of ``rows``, rising, a constant where that is small."""
     if len(rows.intervals) == 1:
         return row_range(build, int(rows.intervals[0, 0]), int(rows.intervals[0, 1]))
+    if rows.count * _ID_BYTES < rows.height:
+        return build.const("rows", np.flatnonzero(rows.mask()), INT64)
     mask = build.const("trainable_rows", rows.mask(), BOOL)
     places = build.add("places", "Where", (mask,), {"T": BOOL})
     flat = build.const("flat", [-1], INT32)
