@@ -74,7 +74,7 @@ def freeze(model: Model, plan: FreezePlan, *, keep: Sequence[str] = ()) -> Froze
     selection = resolve(plan, draft.variables, draft.graph, saver=draft.saver_ops, slots=drop.slots)
     values = get_row_values(plan, selection.tables, draft.graph)
     grow.check_values({each.table.name: each.rows for each in values})
-    kernels = choose_kernels(draft, selection)
+    kernels = choose_kernels(draft, selection, values)
     kept = [ref for name in keep if (ref := find_ref(name)) is not None]
     run(draft, [SetRows({each.table.name: (each.rows, each.values) for each in values})])
     run(draft, _forward(selection, kernels, kept))

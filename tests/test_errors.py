@@ -26,7 +26,10 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
         LoadError.no_such_file("in/modle.meta", beside=["model.meta", "checkpoint"]),
         "in/modle.meta: no such file or folder; did you mean model.meta?",
     ),
-    "LoadError.unreadable": (LoadError.unreadable("m.pb", "denied"), "m.pb: cannot be read"),
+    "LoadError.unreadable": (
+        LoadError.unreadable("m.pb", "denied"),
+        "m.pb: cannot be read (denied); name a file, or check its permissions",
+    ),
     "LoadError.not_a_graph": (
         LoadError.not_a_graph(Path("in/m.pb"), "wire type 7\nat byte 3"),
         "in/m.pb: not a graph (wire type 7 at byte 3); give",
@@ -126,7 +129,7 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
     ),
     "SelectionError.mask_shape": (
         SelectionError.mask_shape("m.npy", (4, 2), (5, 2), variable="emb"),
-        "m.npy: the mask has shape [4, 2], which does not broadcast to [5, 2] of 'emb'",
+        "m.npy: the mask has shape [4, 2], which does not broadcast to [5, 2] of 'emb'; save",
     ),
     "SelectionError.scale_shape": (
         SelectionError.scale_shape("w.npy", (4,), 5, variable="emb"),
@@ -158,7 +161,11 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
     ),
     "SelectionError.doubtful_partition": (
         SelectionError.doubtful_partition("emb", {"a/Gather": "mod", "b/Gather": ""}),
-        "which ids the parts of 'emb' hold cannot be told, its lookups do not agree: a/Gather (mod), b/Gather (unknown); add --partition mod",
+        "which ids the parts of 'emb' hold cannot be told, its lookups do not agree: a/Gather (mod)",
+    ),
+    "SelectionError.other_partition": (
+        SelectionError.other_partition("emb", {"a/Gather": "mod"}, given="div"),
+        "--partition div, but the lookups of 'emb' spread ids by mod: a/Gather; leave the option",
     ),
     "SelectionError.unknown_choice": (
         SelectionError.unknown_choice("partition", "modulo", ["", "mod", "div"]),
@@ -420,6 +427,10 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
         ),
         "d.txt: 4 of 1,200 words are not in v.txt: 'caat', 'b', 'c' and 1 more (near 'caat': 'cat')"
         "; go on without them with --missing-words ignore",
+    ),
+    "WordError.known_words": (
+        WordError.known_words("new.txt", ["cat", "b", "c", "d"], total=1200, vocabulary="v.txt"),
+        "new.txt: 4 of 1,200 words to add are in v.txt already: 'cat', 'b', 'c' and 1 more; take",
     ),
     "WordError.no_word_known": (
         WordError.no_word_known("d.txt", 12, vocabulary="v.txt"),

@@ -12,7 +12,7 @@ from graphfreeze.cli import options
 from graphfreeze.cli.chatter import without_chatter
 from graphfreeze.cli.console import print_json, print_lines, warn, working
 from graphfreeze.cli.entry_options import entries
-from graphfreeze.cli.freeze_options import DEFAULT, FreezeOptions, check_options
+from graphfreeze.cli.freeze_options import DEFAULT, FreezeOptions, check_options, check_plan
 from graphfreeze.cli.sections import SectionedCommand, scope_option, training_option
 from graphfreeze.model.records import FreezeRecord
 from graphfreeze.report.freeze_text import freeze_lines
@@ -92,6 +92,7 @@ def freeze(context: click.Context, /, **_: object) -> None:
     chosen = msgspec.convert(context.params, FreezeOptions)
     plan = FreezePlan(**{name: context.params[name] for name in FreezePlan.__struct_fields__})
     check_options(chosen)
+    check_plan(plan)
     record = _run(chosen, plan)
     for warning in _warnings(plan, record):
         warn(warning)

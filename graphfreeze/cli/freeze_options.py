@@ -6,8 +6,17 @@ import click
 import msgspec
 
 from graphfreeze.emit.place import is_file
+from graphfreeze.selection.plan import FreezePlan
 
 DEFAULT = "adam"
+_ROWS = ("freeze_rows", "train_rows", "freeze_words", "train_words")
+_NEEDS = {
+    "vocab": ("freeze_words", "train_words", "add_words", "vectors"),
+    "missing_words": ("freeze_words", "train_words"),
+    "partition": ("freeze_words", "train_words", "vectors"),
+    "row_strategy": _ROWS,
+    "mask_kernel": (*_ROWS, "freeze_columns", "freeze_elements", "row_scale"),
+}
 
 
 class FreezeOptions(msgspec.Struct, frozen=True):
@@ -34,6 +43,26 @@ class FreezeOptions(msgspec.Struct, frozen=True):
     def is_graph_file(self) -> bool:
         """Tell whether OUT is a file that holds a graph alone."""
         return self.place is not None and is_file(self.place)
+
+
+def check_plan(plan: FreezePlan) -> None:
+    """Refuse options that mean nothing without others; raises UsageError."""
+    default = FreezePlan()
+    for name, others in _NEEDS.items():
+        is_given = getattr(plan, name) != getattr(default, name)
+        if is_given and not any(getattr(plan, other) for other in others):
+            *most, last = map(_flag, others)
+            needed = f"{', '.join(most)} or {last}"
+            raise click.UsageError(f"{_flag(name)} has no meaning without {needed}; leave it out")
+    if plan.row_strategy == "overlay" and plan.mask_kernel != default.mask_kernel:
+        raise click.UsageError(
+            "--mask-kernel has no meaning with --row-strategy overlay, which masks nothing; "
+            "leave one out"
+        )
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 def check_options(chosen: FreezeOptions) -> None:

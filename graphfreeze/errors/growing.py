@@ -44,7 +44,8 @@ class GrowError(RewriteError):
         """Name a node whose output has the table's height and cannot get another one."""
         return cls(
             f"node {node!r}, op {op}, is used with {table!r} and has {size:,} entries that cannot "
-            "grow with it; make it a variable or placeholder"
+            "grow with it; make it a variable or placeholder with that axis first, or name the "
+            "table of words"
         )
 
     @classmethod

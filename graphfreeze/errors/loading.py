@@ -20,7 +20,7 @@ class LoadError(GraphfreezeError):
     @classmethod
     def unreadable(cls, path: PathLike, reason: str) -> LoadError:
         """Pass on why the system refuses to read a file."""
-        return cls(f"{path}: cannot be read ({reason}); check its permissions")
+        return cls(f"{path}: cannot be read ({reason}); name a file, or check its permissions")
 
     @classmethod
     def not_a_graph(cls, path: PathLike, reason: str) -> LoadError:

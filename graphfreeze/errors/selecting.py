@@ -121,7 +121,7 @@ class SelectionError(GraphfreezeError):
         """Name a mask that does not fit its variable."""
         return cls(
             f"{where}: the mask has shape {shape_text(shape)}, which does not broadcast to "
-            f"{shape_text(needed)} of {variable!r}"
+            f"{shape_text(needed)} of {variable!r}; save one of that shape, or with axes of size 1"
         )
 
     @classmethod
@@ -184,6 +184,17 @@ class SelectionError(GraphfreezeError):
         )
 
     @classmethod
+    def other_partition(
+        cls, variable: str, found: Mapping[str, str], *, given: str
+    ) -> SelectionError:
+        """Name lookups that spread ids over the parts of a table in another way than is said."""
+        other = next(iter(found.values()))
+        return cls(
+            f"--partition {given}, but the lookups of {variable!r} spread ids by {other}: "
+            f"{listed(list(found), most=2)}; leave the option out"
+        )
+
+    @classmethod
     def unknown_choice(cls, option: str, value: object, allowed: Iterable[str]) -> SelectionError:
         """Name a value that an option does not have."""
         values = ", ".join(repr(each) for each in allowed)
@@ -209,7 +220,10 @@ class SelectionError(GraphfreezeError):
     @classmethod
     def nothing_frozen(cls) -> SelectionError:
         """Refuse a selection that leaves every variable as it was."""
-        return cls("nothing is left to freeze after all exceptions; name a scope with --freeze")
+        return cls(
+            "nothing is left to freeze after all exceptions, masks and factors; "
+            "name a scope with --freeze"
+        )
 
     @classmethod
     def everything_frozen(cls, count: int) -> SelectionError:

@@ -61,7 +61,18 @@ class WordError(SelectionError):
         hint = f" (near {missing[0]!r}: {listed([repr(word) for word in near])})" if near else ""
         return cls(
             f"{words_path}: {len(missing):,} of {total:,} words are not in {vocabulary}: "
-            f"{names}{hint}; go on without them with --missing-words ignore"
+            f"{names}{hint}; go on without them with --missing-words ignore, or add them with "
+            "--add-words"
+        )
+
+    @classmethod
+    def known_words(
+        cls, words_path: PathLike, known: Sequence[str], *, total: int, vocabulary: PathLike
+    ) -> WordError:
+        """Count and name words that are to be added and have an id already."""
+        return cls(
+            f"{words_path}: {len(known):,} of {total:,} words to add are in {vocabulary} already: "
+            f"{listed([repr(word) for word in known], most=3)}; take them out"
         )
 
     @classmethod

@@ -14,7 +14,7 @@ from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.edits import Edit, Reroute
 from graphfreeze.rewrite.entry_mask import is_held
 from graphfreeze.rewrite.lookups import Lookup
-from graphfreeze.rewrite.mask_kernels import MULTIPLY, Kernel, masked, scaled
+from graphfreeze.rewrite.mask_kernels import MULTIPLY, SELECT, Kernel, masked, scaled
 from graphfreeze.rewrite.place_mask import place_mask
 from graphfreeze.rewrite.row_factors import has_held_factors, is_scaled_behind, row_factors
 from graphfreeze.rewrite.table_readers import Place, Readers
@@ -89,7 +89,9 @@ class MaskRows:
     def _masked(self, build: Builder, draft: Draft, variable: Variable, place: Place) -> TensorRef:
         """Build the mask of one place and return the masked tensor."""
         graph, value = draft.graph, place.tensor
-        dtype, kernel = graph.dtype(value), self._kernel(variable)
+        dtype = graph.dtype(value)
+        # A cast may have made inf of a number.
+        kernel = self._kernel(variable) if dtype == variable.dtype else SELECT
         entries = self.selection.partly.get(variable)
         scale = self.selection.scaled.get(variable)
         if entries is not None:

@@ -36,10 +36,15 @@ def find_strategies(graph: Graph, table: Table) -> dict[str, str]:
     return {name: _strategy(graph, name) for name in _lookups(graph, table)}
 
 
+def has_parts_of_rows(table: Table) -> bool:
+    """Tell whether the rows of a table are spread over parts; parts of columns have all rows."""
+    return len({part.offset[0] for part in table.parts}) > 1
+
+
 def stored_rows(table: Table, ids: Ids, strategy: str) -> Ids:
     """Return the rows of the whole, as it is saved, at which ids are kept; ids lie in the table."""
     height, count = (table.shape or (0,))[0] or 0, len(table.parts)
-    if count == 1:
+    if not has_parts_of_rows(table):
         return ids
     if strategy == MOD:
         part, row = ids % count, ids // count

@@ -62,12 +62,15 @@ class WordRecord(msgspec.Struct, frozen=True):
 class RowsInitialised(msgspec.Struct, frozen=True):
     """How many rows of a table begin with ``given`` values, and how many were ``added``.
 
-    ``unknown`` counts the words of the given values that the table does not have."""
+    ``first_added`` is the id of the first new one. ``unknown`` counts the words of the given values
+    that the table does not have, ``kept`` the frozen rows that were given none."""
 
     table: str
     given: int
     added: int
     unknown: int = 0
+    first_added: int | None = None
+    kept: int = 0
 
 
 class ModelRecord(msgspec.Struct, frozen=True, kw_only=True):

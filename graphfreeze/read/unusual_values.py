@@ -19,6 +19,7 @@ _FORMATS: dict[int, tuple[str, int]] = {
     types_pb2.DT_COMPLEX64: ("<u4", 23),
     types_pb2.DT_COMPLEX128: ("<u8", 52),
 }
+_FRACTIONS = {"float16": 10, "float32": 23, "float64": 52}
 _BLOCK = 1 << 17  # numbers, so that they stay in the processor's cache
 
 
@@ -36,6 +37,19 @@ def find_unusual(values: CheckpointValues, key: str) -> str | None:
         has_infinite, has_denormal = has_infinite or infinite, has_denormal or denormal
         if has_infinite and has_denormal:
             break
+    return _told(has_infinite, has_denormal)
+
+
+def find_unusual_in(values: npt.NDArray[np.generic]) -> str | None:
+    """Say the same of an array of float16, float32 or float64; None for other types."""
+    fraction = _FRACTIONS.get(values.dtype.name)
+    if fraction is None or not values.size:
+        return None
+    flat = np.ascontiguousarray(values).reshape(-1)
+    return _told(*_scan(flat.view(f"<u{values.dtype.itemsize}"), fraction))
+
+
+def _told(has_infinite: bool, has_denormal: bool) -> str | None:
     found = [("infinite or NaN", has_infinite), ("denormal", has_denormal)]
     return ", ".join(word for word, is_there in found if is_there) or None
 

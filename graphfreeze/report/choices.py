@@ -56,7 +56,7 @@ def _chosen(
     if choice.entries is not None:
         more |= _entries(choice.entries)
     if choice.scale is not None:
-        more["row_scale"] = _scale(choice.scale)
+        more["row_scale"] = _scale(choice.scale, choice.entries)
     if choice.overlay:
         more |= {"strategy": OVERLAY, "overlay_rows": rows_name(variable)}
     elif choice.entries is not None or choice.scale is not None:
@@ -89,7 +89,13 @@ def _entries(entries: Entries) -> _Fields:
     return told
 
 
-def _scale(scale: Scale) -> ScaleRecord:
+def _scale(scale: Scale, entries: Entries | None) -> ScaleRecord | None:
+    """Return what the factors of the rows that learn come to."""
     weights = scale.weights
+    frozen = entries.along.get(0) if entries is not None else None
+    if frozen is not None:
+        weights = weights[~frozen.mask()]
     factors = weights[(weights > 0) & (weights < 1)]
+    if not factors.size:
+        return None
     return ScaleRecord(factors.size, float(np.min(factors)), float(np.max(factors)))

@@ -3,12 +3,13 @@
 import textwrap
 from collections.abc import Iterator, Sequence
 
-from graphfreeze.model.records import FreezeRecord, VariableRecord
+from graphfreeze.model.records import FreezeRecord, RowsInitialised, VariableRecord
 from graphfreeze.report.columns import count_text
 from graphfreeze.report.lines import FROZEN, LABEL, WIDTH, some_of
 
 MULTIPLY = "multiply"
 MOST_LINES = 5  # words or tables
+_WIDTH = WIDTH - LABEL - 1
 Fact = tuple[str, Sequence[str]]
 
 
@@ -32,7 +33,7 @@ def entry_facts(
 def note_facts(record: FreezeRecord) -> Iterator[Fact]:
     """Yield the notes, each with its lines."""
     for note in record.notes:
-        yield "note", textwrap.wrap(note, WIDTH - LABEL - 1, break_on_hyphens=False)
+        yield "note", textwrap.wrap(note, _WIDTH, break_long_words=False, break_on_hyphens=False)
 
 
 def _words(record: FreezeRecord, most: int | None) -> Iterator[str]:
@@ -52,14 +53,20 @@ def _rows(record: FreezeRecord, wholes: Sequence[VariableRecord]) -> Iterator[st
             continue
         rows = (variable.shape or [0])[0] or 0
         frozen = rows if variable.state == FROZEN else variable.frozen_rows or 0
-        told = [f"{frozen:,} frozen", f"{rows - frozen:,} left to learn"]
-        start = started.get(name)
-        if start is not None:
-            counts = {"with given values": start.given, "added": start.added}
-            told = [f"{n:,} {what}" for what, n in counts.items() if n] + told
-        yield f"{name}: {count_text(rows, 'row')}, {', '.join(told)}"
-        if start is not None and start.unknown:
-            yield f"  {count_text(start.unknown, 'word')} of the values not in the vocabulary"
+        learning = f"{frozen:,} frozen, {rows - frozen:,} left to learn"
+        yield f"{name}: {count_text(rows, 'row')}, {learning}"
+        if (start := started.get(name)) is not None:
+            yield from _start(start)
+
+
+def _start(start: RowsInitialised) -> Iterator[str]:
+    added = "added" if start.first_added is None else f"added, from id {start.first_added} on"
+    counts = {added: start.added, "with given values": start.given}
+    yield "  " + ", ".join(f"{n:,} {what}" for what, n in counts.items() if n)
+    if start.kept:
+        yield f"  {count_text(start.kept, 'frozen row')} with the value of before"
+    if start.unknown:
+        yield f"  {count_text(start.unknown, 'word')} of the values not in the vocabulary"
 
 
 def _kernel(variable: VariableRecord) -> str:

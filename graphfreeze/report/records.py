@@ -18,7 +18,9 @@ from graphfreeze.report.notes import learning_notes
 from graphfreeze.rewrite.edits import Appended, DropKey, SetValue, ValueEdit, WithRows
 from graphfreeze.rewrite.overlay import MERGE_KEY
 from graphfreeze.selection.pattern import matching
-from graphfreeze.selection.resolve import OTHER, SLOT, TRAINABLE
+from graphfreeze.selection.resolve import FROZEN, OTHER, SLOT, TRAINABLE, Selection
+from graphfreeze.selection.row_values import RowValues
+from graphfreeze.selection.rows import RowSet
 from graphfreeze.train.request import TrainRequest
 
 
@@ -106,10 +108,32 @@ def freeze_record(frozen: FrozenModel, *, version: str) -> FreezeRecord:
 
 def _initialised(frozen: FrozenModel) -> Iterator[RowsInitialised]:
     """Yield the tables with rows that have given values, or that are new."""
-    given = {each.table.name: (each.rows.count, each.unknown) for each in frozen.values}
+    given = {each.table.name: each for each in frozen.values}
+    heights = {table.name: (table.shape or (0,))[0] for table in frozen.selection.tables}
     for name in dict.fromkeys([*given, *frozen.grown.rows]):
-        rows, unknown = given.get(name, (0, 0))
-        yield RowsInitialised(name, rows, frozen.grown.rows.get(name, 0), unknown)
+        added, values = frozen.grown.rows.get(name, 0), given.get(name)
+        yield RowsInitialised(
+            name,
+            given=values.rows.count if values is not None else 0,
+            added=added,
+            unknown=values.unknown if values is not None else 0,
+            first_added=(heights[name] or 0) - added if added else None,
+            kept=_count_kept(frozen.selection, values) if values is not None else 0,
+        )
+
+
+def _count_kept(selection: Selection, values: RowValues) -> int:
+    """Return how many rows are frozen and have no given value."""
+    choices = {choice.variable: choice for choice in selection.choices}
+    without, kept = values.rows.complement().mask(), 0
+    for part in values.table.parts:
+        choice = choices[part.variable]
+        height = (part.variable.shape or (0,))[0] or 0
+        frozen = RowSet.full(height) if choice.state == FROZEN else RowSet.empty(height)
+        if choice.entries is not None and choice.entries.rows is not None:
+            frozen = choice.entries.rows
+        kept += int(without[part.offset[0] :][:height][frozen.mask()].sum())
+    return kept
 
 
 def _keys(edits: Iterable[ValueEdit]) -> list[str]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from graphfreeze.model.names import TensorRef
+from graphfreeze.model.static_shapes import find_shape
 from graphfreeze.rewrite.edits import Edit
 from graphfreeze.rewrite.row_adam import adam_of_rows
 from graphfreeze.rewrite.row_nodes import is_among_rows, row_ids
@@ -47,7 +48,7 @@ def guarded_update(update: RowUpdate) -> Iterator[Edit] | None:
 
 
 def _filtered(update: RowUpdate) -> Iterator[Edit]:
-    """Keep only the ids of trainable rows, and their updates."""
+    """Keep only the ids of trainable rows, and their updates; one number is for all rows."""
     build, arguments = update.build, update.arguments
     key = "grad" if "grad" in arguments else "updates"
     dtype = update.graph.dtype(arguments["indices"])
@@ -59,10 +60,11 @@ def _filtered(update: RowUpdate) -> Iterator[Edit]:
     kept = build.add("kept", "Reshape", (places, flat), {"T": INT64, "Tshape": INT32})
     types = {"Tparams": dtype, "Tindices": INT64}
     arguments["indices"] = build.add("ids", "Gather", (ids, kept), types)
-    shape = build.const("updates_shape", update.slice_shape, INT32)
-    types = {"T": update.variable.dtype, "Tshape": INT32}
-    flat_updates = build.add("flat_updates", "Reshape", (arguments[key], shape), types)
-    arguments[key] = update.gather("updates", flat_updates, kept, update.variable.dtype)
+    if key == "grad" or find_shape(update.graph, arguments[key]) != ():
+        shape = build.const("updates_shape", update.slice_shape, INT32)
+        types = {"T": update.variable.dtype, "Tshape": INT32}
+        flat_updates = build.add("flat_updates", "Reshape", (arguments[key], shape), types)
+        arguments[key] = update.gather("updates", flat_updates, kept, update.variable.dtype)
     yield from build.edits
     yield update.replaced(str(update.node.op), arguments)
 

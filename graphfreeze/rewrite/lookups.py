@@ -51,7 +51,7 @@ def find_lookup(graph: Graph, name: str, variable: Variable) -> Lookup | None:
         return None if batch else Lookup(name, GATHER_ND, rank, ids)
     if op in _GATHERS:
         return _gather(graph, name, rank)
-    if op in _SLICES and None not in shape:
+    if op in _SLICES and all(shape):
         spans = _spans(graph, name, [size or 0 for size in shape])
         return None if spans is None else Lookup(name, SLICE, rank, spans=spans)
     return None

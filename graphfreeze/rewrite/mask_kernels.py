@@ -5,7 +5,8 @@ kernel      value                                             is ``x`` to the bi
 ==========  ================================================  ==================================
 multiply    ``m * x + stop_gradient((1 - m) * x)``            for finite x that is not denormal
 select      ``select(m, x, stop_gradient(x))``                always
-scaled      ``stop_gradient(x) - (stop_gradient(f x) - f x)`` for finite x that is not denormal
+scaled      ``stop_gradient(x) - (stop_gradient(f x) - f x)`` for finite x that is not denormal;
+                                                              always with the kernel select
 ==========  ================================================  ==================================
 
 ``m`` is a bool, ``f`` holds factors of the gradient.
@@ -18,6 +19,12 @@ from graphfreeze.rewrite.builder import Builder
 from graphfreeze.schema import types_pb2
 
 BOOL = types_pb2.DT_BOOL
+_INTEGERS = {  # of the same size
+    types_pb2.DT_HALF: types_pb2.DT_INT16,
+    types_pb2.DT_BFLOAT16: types_pb2.DT_INT16,
+    types_pb2.DT_FLOAT: types_pb2.DT_INT32,
+    types_pb2.DT_DOUBLE: types_pb2.DT_INT64,
+}
 MULTIPLY, SELECT = "multiply", "select"
 
 
@@ -48,14 +55,21 @@ def scaled(
 ) -> TensorRef:
     """Return ``x`` with its gradient times ``factors``, which broadcast to it.
 
-    The kernel select leaves values that are not finite out: their gradient is stopped."""
+    The kernel select keeps values that arithmetic would change: their gradient is stopped."""
     part = build.add("part", "Mul", (factors, x), {"T": dtype})
     still = build.add("stop_part", "StopGradient", (part,), {"T": dtype})
     # 0 - x would turn -0.0 into 0.0; x - 0 keeps it.
     nothing = build.add("no_value", "Sub", (still, part), {"T": dtype})
     stop = build.add("stop_scaled", "StopGradient", (x,), {"T": dtype})
     result = build.add("scaled", "Sub", (stop, nothing), {"T": dtype})
-    if kernel == SELECT:
-        finite = build.add("is_finite", "IsFinite", (x,), {"T": dtype})
-        return build.add("scaled_finite", "SelectV2", (finite, result, stop), {"T": dtype})
-    return result
+    if kernel != SELECT:
+        return result
+    # By their bits: to compare a denormal number with 0.0 finds them equal.
+    integer = _INTEGERS[dtype]
+    types = {"T": dtype, "type": integer}
+    given, found = (
+        build.add(f"{role}_bits", "Bitcast", (ref,), types)
+        for role, ref in (("value", x), ("scaled", result))
+    )
+    same = build.add("is_same", "Equal", (given, found), {"T": integer})
+    return build.add("scaled_or_stopped", "SelectV2", (same, result, stop), {"T": dtype})

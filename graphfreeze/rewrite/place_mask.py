@@ -52,7 +52,8 @@ def _along(
     span = lookup.spans[axis]
     behind = sum(isinstance(other, range) for other in lookup.spans[axis + 1 :])
     if isinstance(span, range):
-        ids = row_range(build, span.start, span.stop, span.step)
+        # Range refuses a start past the end; an empty slice may have one.
+        ids = row_range(build, span.start, span.stop if span else span.start, span.step)
     else:
         ids = build.const("row", span, INT64)
     return expanded(build, is_among_rows(build, live, ids, INT64), BOOL, behind)

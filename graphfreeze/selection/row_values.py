@@ -11,12 +11,12 @@ from graphfreeze.errors import WordError
 from graphfreeze.model.attrs import dtype_name
 from graphfreeze.model.graph import Graph
 from graphfreeze.model.tables import Table
-from graphfreeze.selection.named_tables import by_table, shape_of
+from graphfreeze.selection.named_tables import by_table, find_path, shape_of
 from graphfreeze.selection.plan import FreezePlan
 from graphfreeze.selection.rows import RowSet
 from graphfreeze.selection.vectors import Vectors, read_vectors
-from graphfreeze.selection.vocabulary import read_words
-from graphfreeze.selection.words import Words
+from graphfreeze.selection.vocabulary import read_vocabulary
+from graphfreeze.selection.words import Words, read_added
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,11 +30,19 @@ class RowValues:
     values: npt.NDArray[np.generic]
     unknown: int = 0
 
+    def lacking(self, frozen: RowSet) -> int:
+        """Return how many of some rows of the table get no value."""
+        return frozen.intersection(self.rows.complement()).count
+
 
 def count_added(plan: FreezePlan, tables: Sequence[Table]) -> Mapping[str, int]:
     """Return how many rows are added to tables, by name; raises SelectionError."""
-    named = by_table(plan, "add_words", tables)
-    return {table.name: len(read_words(Path(str(path)))) for table, path in named}
+    counts: dict[str, int] = {}
+    for table, path in by_table(plan, "add_words", tables):
+        vocabulary = find_path(plan, "vocab", table, tables)
+        known = None if vocabulary is None else read_vocabulary(vocabulary)
+        counts[table.name] = len(read_added(Path(str(path)), known))
+    return counts
 
 
 def get_row_values(

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from graphfreeze.errors import SelectionError
+from graphfreeze.errors import SelectionError, WordError
 from graphfreeze.model.graph import Graph
-from graphfreeze.model.partitions import find_strategies, stored_rows
+from graphfreeze.model.partitions import DIV, MOD, find_strategies, has_parts_of_rows, stored_rows
 from graphfreeze.model.tables import Table
 from graphfreeze.selection.named_tables import find_path, shape_of
 from graphfreeze.selection.plan import FreezePlan
@@ -17,6 +17,15 @@ from graphfreeze.selection.rows import RowSet
 from graphfreeze.selection.vocabulary import Vocabulary, get_ids, read_vocabulary, read_words
 
 Ids = npt.NDArray[np.int64]
+
+
+def read_added(path: Path, known: Vocabulary | None) -> tuple[str, ...]:
+    """Read the words that a table gets rows for; WordError for one that has a row already."""
+    words = read_words(path)
+    twice = [word for word in words if known is not None and word in known.index]
+    if twice and known is not None:
+        raise WordError.known_words(path, twice, total=len(words), vocabulary=known.path)
+    return words
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +67,7 @@ class Words:
             raise SelectionError.no_vocabulary(table.name)
         known, height = read_vocabulary(path), shape_of(table)[0]
         added = find_path(self.plan, "add_words", table, self.tables)
-        more = read_words(added) if added is not None else ()
+        more = read_added(added, known) if added is not None else ()
         if known.size > height - len(more):
             raise SelectionError.long_vocabulary(
                 str(path), known.size, height - len(more), variable=table.name
@@ -72,11 +81,12 @@ class Words:
 
     def _strategy(self, table: Table) -> str:
         """Return how ids are spread over the parts of a table."""
-        if len(table.parts) == 1:
+        if not has_parts_of_rows(table):
             return ""
-        if self.plan.partition:
-            return self.plan.partition
-        found = find_strategies(self.graph, table)
-        if len(set(found.values())) != 1 or "" in found.values():
+        found, given = find_strategies(self.graph, table), self.plan.partition
+        told = set(found.values())
+        if given and told and told <= {MOD, DIV} - {given}:
+            raise SelectionError.other_partition(table.name, found, given=given)
+        if not given and (len(told) != 1 or "" in told):
             raise SelectionError.doubtful_partition(table.name, found)
-        return next(iter(found.values()))
+        return given or next(iter(told))

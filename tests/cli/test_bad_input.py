@@ -99,8 +99,34 @@ CASES = {
     "a kernel that is none": (f"{ROWS} --mask-kernel mul", "is not one of 'auto', 'multiply', "),
     "a partition that is none": (f"{ROWS} --partition x", "'x' is not one of 'mod', 'div'"),
     "an overlay of columns": (
-        f"{ROWS} --freeze-columns word_embedding=1 --row-strategy overlay",
+        f"{ROWS} --freeze-columns word_embedding=1 --freeze-rows word_embedding=1 "
+        "--row-strategy overlay",
         "--row-strategy overlay keeps whole rows",
+    ),
+    "an overlay of nothing": (
+        f"{CLASSIFY} --row-strategy overlay",
+        "--row-strategy has no meaning without --freeze-rows, --train-rows, --freeze-words or --tr",
+    ),
+    "a kernel for nothing": (
+        f"{CLASSIFY} --mask-kernel select",
+        "--mask-kernel has no meaning without --freeze-rows, ",
+    ),
+    "a kernel under an overlay": (
+        f"{ROWS} --freeze-rows word_embedding=1 --row-strategy overlay --mask-kernel select",
+        "--mask-kernel has no meaning with --row-strategy overlay",
+    ),
+    "a vocabulary for nothing": (
+        f"{TIED} --freeze hidden",
+        "--vocab has no meaning without --freeze-words, --train-words, --add-words or --vectors",
+    ),
+    "missing words of nothing": (
+        f"{CLASSIFY} --missing-words ignore",
+        "--missing-words has no meaning without --freeze-words or --train-words",
+    ),
+    "a partition for nothing": (f"{CLASSIFY} --partition mod", "--partition has no meaning with"),
+    "a mask of nothing": (
+        f"{ROWS} --freeze-elements word_embedding=none.npy",
+        "nothing is left to freeze after all exceptions, masks and factors",
     ),
     "an overlay in a graph file": (
         "freeze text_classifier out.pb --freeze-rows word_embedding=1 --row-strategy overlay",
@@ -187,6 +213,7 @@ def place(models: Path) -> Path:
     (models / "full").mkdir()
     (models / "full" / "mine.txt").write_text("mine")
     np.save(models / "short.npy", np.ones((7, 3), np.bool_))
+    np.save(models / "none.npy", np.zeros((1000, 16), np.bool_))
     np.save(models / "factors.npy", np.linspace(0, 1, 1000) // 1 * 2)
     (models / "words.txt").write_text("aorta\nfibula\n")
     alone = models / "alone.pb"

@@ -99,10 +99,12 @@ def test_words_are_ids(run, place: Path, model: str, rows: list[int]) -> None:
     assert "rows         table: 101 rows, 2 frozen, 99 left to learn\n" in out
 
 
-def test_the_partition_can_be_given(run, place: Path) -> None:
+def test_a_partition_that_the_lookups_deny(run, place: Path) -> None:
     words = "--vocab table=partitioned_mod/vocab.txt --freeze-words table=words.txt"
-    _, record = frozen(run, f"partitioned_mod out {words} --partition div")
-    assert [v.frozen_ranges for v in record.variables if v.strategy] == [[[7, 8], [14, 15]]]
+    code, out, err = run(*f"freeze partitioned_mod out {words} --partition div".split())
+    assert (code, out) == (2, "")
+    assert "--partition div, but the lookups of 'table' spread ids by mod" in err
+    assert not Path("out").exists()
 
 
 def test_missing_words_are_told(run, place: Path) -> None:
@@ -134,7 +136,9 @@ def test_an_overlay(run, place: Path) -> None:
     assert out.endswith("        sess.run('graphfreeze/merge')  # when trained\n")
 
 
-VALUES = "embedding: 600 rows, 2 with given values, 0 frozen, 600 left to learn\n"
+VALUES = """embedding: 600 rows, 0 frozen, 600 left to learn
+               2 with given values
+"""
 
 
 def test_values_alone_freeze_nothing(run, place: Path) -> None:
@@ -154,7 +158,8 @@ def test_added_words(run, place: Path) -> None:
     line = f"freeze tied_softmax out {options} {more} --no-train-op"
     code, out, err = run(*line.split())
     assert (code, err) == (0, "")
-    assert "rows         embedding: 602 rows, 2 added, 2 frozen, 600 left to learn\n" in out
+    assert "rows         embedding: 602 rows, 2 frozen, 600 left to learn\n" in out
+    assert "               2 added, from id 600 on\n" in out
     assert "note         softmax_bias grows to 602 rows too, used with embedding\n" in out
 
 

@@ -9,7 +9,7 @@ import pytest
 from graphfreeze.errors import LoadError
 from graphfreeze.read.checkpoint_values import CheckpointValues
 from graphfreeze.read.pieces import Piece, Stored
-from graphfreeze.read.unusual_values import find_unusual
+from graphfreeze.read.unusual_values import find_unusual, find_unusual_in
 from graphfreeze.schema import types_pb2
 
 BOTH = "infinite or NaN, denormal"
@@ -100,3 +100,17 @@ def test_text_is_not_read_and_a_key_has_to_be_there() -> None:
     assert find_unusual(values, "words") is None
     with pytest.raises(LoadError, match="holds no 'word'"):
         find_unusual(values, "word")
+
+
+ARRAYS = {
+    "ordinary": ([0.0, -1.5, 3e38], None),
+    "a denormal": ([1.0, 1e-40], "denormal"),
+    "not finite": ([1.0, np.inf], "infinite or NaN"),
+    "both": ([np.nan, 1e-40], "infinite or NaN, denormal"),
+    "nothing": ([], None),
+}
+
+
+@pytest.mark.parametrize(("values", "found"), ARRAYS.values(), ids=ARRAYS)
+def test_array(values: list[float], found: str | None) -> None:
+    assert find_unusual_in(np.array(values, np.float32)) == found

@@ -83,3 +83,24 @@ def test_only_the_first_axis_is_by_rows() -> None:
     assert Lookup("l", GATHER, 2, IDS).is_by_rows
     assert not Lookup("l", GATHER, 2, IDS, axis=1).is_by_rows
     assert not Lookup("l", GATHER_ND, 2, IDS).is_by_rows
+
+
+LOOKED_AT = {
+    "GatherNd": "l = GatherNd(w/read, ids)",
+    "Gather": "l = Gather(w/read, ids)",
+    "StridedSlice": slices("2", "5", "1"),
+}
+
+
+@pytest.mark.parametrize("text", LOOKED_AT.values(), ids=LOOKED_AT)
+def test_nodes_get_no_attribute_by_being_looked_at(text: str) -> None:
+    """TensorFlow 1.15 refuses a Gather with batch_dims."""
+    model = parse_sketch(TEXT + text)
+    before = model.graph.nodes["l"].SerializeToString(deterministic=True)
+    find_lookup(model.graph, "l", model.variables[0])
+    assert model.graph.nodes["l"].SerializeToString(deterministic=True) == before
+
+
+def test_a_slice_of_nothing_is_no_lookup() -> None:
+    model = parse_sketch(TEXT.replace("[8, 4, 2]", "[0, 4, 2]") + slices("0", "1", "1"))
+    assert find_lookup(model.graph, "l", model.variables[0]) is None

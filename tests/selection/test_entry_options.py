@@ -7,13 +7,16 @@ import numpy.typing as npt
 import pytest
 
 from graphfreeze.api import load
-from graphfreeze.errors import LoadError, SelectionError
+from graphfreeze.errors import LoadError, SelectionError, WordError
 from graphfreeze.model.saver import find_saver
+from graphfreeze.model.tables import find_tables
 from graphfreeze.read.sketch import parse_sketch
 from graphfreeze.schema import SaverDef
 from graphfreeze.selection.entries import Entries
 from graphfreeze.selection.plan import FreezePlan
 from graphfreeze.selection.resolve import Choice, resolve
+from graphfreeze.selection.row_values import count_added
+from graphfreeze.selection.words import Words
 
 MODELS = Path(__file__).parents[2] / "testdata" / "models"
 SHAPE = (5, 3)
@@ -243,7 +246,7 @@ WORDS = {
     "one table": ("tied_softmax", {}, [7, 10]),
     "parts by mod": ("partitioned_mod", {}, [53, 77]),
     "parts by div": ("partitioned_div", {}, [7, 10]),
-    "told to be div": ("partitioned_mod", {"partition": "div"}, [7, 10]),
+    "told as the lookups tell": ("partitioned_div", {"partition": "div"}, [7, 10]),
 }
 
 
@@ -290,3 +293,48 @@ def test_strategy_that_lookups_do_not_tell(
     )
     with pytest.raises(SelectionError, match=message):
         resolve(plan, model.variables, model.graph, saver=saver)
+
+
+def test_words_of_a_table_whose_parts_hold_columns(tmp_path: Path) -> None:
+    text = 'f = Const() {value: "f"}\nk = Const() {value: ["t", "t"]}\n'
+    text += 's = Const() {value: ["3 4 0,3:0,2", "3 4 0,3:2,2"]}\n'
+    text += "".join(f"t{i} = VariableV2() {{shape: [3, 2]}}\n" for i in range(2))
+    text += "save = SaveV2(f, k, s, t0, t1)\nr = RestoreV2(f, k, s)\nn = NoOp(^r)\n"
+    (tmp_path / "vocab.txt").write_text("a\nb\nc")
+    (tmp_path / "words.txt").write_text("b")
+    model = parse_sketch(text)
+    saver = find_saver(model.graph, SaverDef(save_tensor_name="save:0", restore_op_name="n"))
+    plan = FreezePlan(
+        vocab={"t": str(tmp_path / "vocab.txt")}, freeze_words={"t": str(tmp_path / "words.txt")}
+    )
+    selection = resolve(plan, model.variables, model.graph, saver=saver)
+    assert [each.mask().tolist() for each in selection.partly.values()] == [
+        [[False] * 2, [True] * 2, [False] * 2]
+    ] * 2
+
+
+def test_added_word_that_has_a_row(tmp_path: Path) -> None:
+    (tmp_path / "vocab.txt").write_text("a\nb\nc")
+    (tmp_path / "new.txt").write_text("d\nb")
+    model = parse_sketch(MODEL)
+    tables = find_tables(model.graph, model.variables, None)
+    table = next(each for each in tables if each.name == "table")
+    plan = FreezePlan(
+        vocab={"table": str(tmp_path / "vocab.txt")}, add_words={"table": str(tmp_path / "new.txt")}
+    )
+    for ask in (
+        lambda: count_added(plan, tables),
+        lambda: Words(plan, tables, model.graph).vocabulary_of(table),
+    ):
+        with pytest.raises(WordError, match=r"1 of 2 words to add are in .*vocab.txt already: 'b'"):
+            ask()
+    (tmp_path / "new.txt").write_text("d\ne")
+    assert count_added(plan, tables) == {"table": 2}
+    index = Words(plan, tables, model.graph).vocabulary_of(table).index
+    assert index == {"a": 0, "b": 1, "c": 2, "d": 3, "e": 4}
+
+
+def test_strategy_that_the_lookups_deny(tmp_path: Path) -> None:
+    message = "--partition div, but the lookups of 'table' spread ids by mod: words/GatherV2"
+    with pytest.raises(SelectionError, match=message):
+        rows_by_word("partitioned_mod", ["aorta"], tmp_path, partition="div")
