@@ -7,12 +7,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import pytest
 
 import graphfreeze
+from graphfreeze.model.frozen_mask import frozen_mask
 from graphfreeze.model.model import Model
+from graphfreeze.model.records import VariableRecord
 from graphfreeze.schema import types_pb2
 
 ROOT = Path(__file__).parents[1]
@@ -76,6 +79,40 @@ JOBS = {
         freeze=("hidden",),
         freeze_rows={"table": "3:7,9"},
         loss="loss:0",
+    ),
+    "tied_softmax": _job(
+        "tied_softmax",
+        "",
+        "adam",
+        0.01,
+        freeze_rows={"embedding": "0:300,411"},
+        freeze_columns={"hidden/kernel": "0,-3:"},
+        freeze_elements={"softmax_bias": np.arange(600) % 7 == 3},
+    ),
+    "nce": _job(
+        "nce",
+        "",
+        "adagrad",
+        0.1,
+        freeze_rows={"nce_weights": "::2", "nce_biases": "::2"},
+        freeze_columns={"embeddings": "0:5"},
+    ),
+    "partitioned_mod": _job("partitioned_mod", "", "sgd", 0.5, train_rows={"table": "1:60:3,76:"}),
+    "partitioned_div": _job(
+        "partitioned_div",
+        "",
+        "rmsprop",
+        0.01,
+        freeze_rows={"table": "0:26,40:60"},
+        freeze_columns={"table": "1,-1"},
+    ),
+    "loop_lookup": _job(
+        "loop_lookup",
+        "",
+        "momentum",
+        0.05,
+        freeze_rows={"table": "::2,7"},
+        freeze_elements={"resource_table": np.add.outer(np.arange(40), np.arange(8)) % 3 == 0},
     ),
 }
 CORPUS_JOBS = {
@@ -197,10 +234,8 @@ def _is_as_told(each: dict[str, object], values: Values) -> bool:
         case "frozen":
             return same
         case "partly frozen":
-            rows = np.zeros(len(before), bool)
-            for start, stop in each["frozen_ranges"]:  # type: ignore[attr-defined]
-                rows[start:stop] = True
-            return not same and before[rows].tobytes() == after[rows].tobytes()
+            frozen = frozen_mask(msgspec.json.decode(json.dumps(each), type=VariableRecord))
+            return not same and before[frozen].tobytes() == after[frozen].tobytes()
         case "trainable":
             return not same
     return each["state"] == "not trainable"

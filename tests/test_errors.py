@@ -161,7 +161,7 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
     ),
     "SelectionError.doubtful_partition": (
         SelectionError.doubtful_partition("emb", {"a/Gather": "mod", "b/Gather": ""}),
-        "which ids the parts of 'emb' hold cannot be told, its lookups do not agree: a/Gather (mod)",
+        "which ids the parts of 'emb' hold cannot be told, its lookups do not agree: a/Gather",
     ),
     "SelectionError.other_partition": (
         SelectionError.other_partition("emb", {"a/Gather": "mod"}, given="div"),

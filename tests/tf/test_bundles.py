@@ -16,6 +16,7 @@ import tensorflow.compat.v1 as tf
 import graphfreeze
 
 NAMES = ["text_classifier", "bert_tiny", "resource_mlp", "conv_bn", "bare_graph"]
+TABLE_NAMES = ["tied_softmax", "nce", "partitioned_mod", "partitioned_div", "loop_lookup"]
 CORPUS_NAMES = ["cifar", "cifar, rows", "regression"]
 MODELS = Path(__file__).parents[2] / "testdata" / "models"
 CONFIG = tf.ConfigProto(allow_soft_placement=True)
@@ -66,7 +67,7 @@ def original_loss(source: Path, feeds: Path) -> np.float32:
         return session.run(document["loss"], batch)
 
 
-@pytest.mark.parametrize("name", [*NAMES, *CORPUS_NAMES])
+@pytest.mark.parametrize("name", [*NAMES, *TABLE_NAMES, *CORPUS_NAMES])
 def test_five_steps(
     name: str,
     make_bundle: Callable[..., Made],
