@@ -1,0 +1,1 @@
+"""What graphfreeze costs, measured against TensorFlow alone."""
