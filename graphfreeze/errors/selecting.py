@@ -70,11 +70,12 @@ class SelectionError(GraphfreezeError):
         )
 
     @classmethod
-    def no_rows_to_choose(cls, variable: str, shape: Sequence[int | None]) -> SelectionError:
-        """Name a variable whose shape has no rows, or not so many as are asked for."""
+    def no_rows_to_choose(cls, variable: str, shape: Sequence[int | None] | None) -> SelectionError:
+        """Name a variable whose shape has no rows, or is not known: None."""
+        told = "a shape that the graph does not tell"
+        told = told if shape is None else f"shape {shape_text(shape)}"
         return cls(
-            f"variable {variable!r} has shape {shape_text(shape)}, no table of rows; "
-            "freeze it whole, by its name"
+            f"variable {variable!r} has {told}, no table of rows; freeze it whole, by its name"
         )
 
     @classmethod

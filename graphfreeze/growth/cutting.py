@@ -27,6 +27,8 @@ def reshapes(site: Site) -> Iterator[Effect]:
     if place is None:
         raise site.refusal() if None not in (told or (None,)) else site.unclear()
     size = sizes[place]
+    if size.is_fixed:
+        raise site.refusal()
     if size.value is not None and size.value != -1:
         yield Stretches(size.path, size.index, site.tall)
     yield site.moved(place, len(sizes))

@@ -105,7 +105,8 @@ class Sources:
         raise _stiff(node, tall)
 
     def _widen(self, node: NodeDef, tall: Tall) -> Iterator[Effect]:
-        name, shape = str(node.name), parse_shape(node.attr["shape"].shape)
+        name = str(node.name)
+        shape = parse_shape(node.attr["shape"].shape) if "shape" in node.attr else None
         if shape:
             yield Widens(name, tall)
             yield Passes(TensorRef(name), tall.at(tall.axis, len(shape)))

@@ -32,10 +32,10 @@ class FilterUpdates:
     ApplyGradientDescent            ScatterSub of the trainable rows
     ApplyAdam                       Adam's formula on the trainable rows alone
     Assign, AssignAdd, AssignSub    ScatterUpdate, ScatterAdd, ScatterSub of those rows
-    any other                       an error that names it
+    any other                       as for elements
     ==============================  ======================================================
 
-    A frozen row is never written.
+    By these a frozen row is never written.
 
     ==============================  ======================================================
     writer, columns or elements     ``Assign(w, Select(mask, new, w))`` with the new value
@@ -83,16 +83,22 @@ def _guard(
     draft: Draft, variable: Variable, entries: Entries, writer: str
 ) -> Iterator[Edit] | None:
     """Return the edits that guard a writer, None if there is no way."""
-    if entries.rows is None:
-        return guarded_entries(EntryUpdate(draft.graph, variable, writer, entries))
-    live = entries.rows.complement()
-    return guarded_update(RowUpdate(draft.graph, variable, writer, live))
+    if entries.rows is not None:
+        live = entries.rows.complement()
+        edits = guarded_update(RowUpdate(draft.graph, variable, writer, live))
+        if edits is not None:
+            return edits
+    return guarded_entries(EntryUpdate(draft.graph, variable, writer, entries))
 
 
 def _is_guarded(draft: Draft, variable: Variable, entries: Entries, writer: str) -> bool:
     """Tell whether what a writer writes comes from this pass's own nodes."""
-    if entries.rows is None:
-        return is_kept(EntryUpdate(draft.graph, variable, writer, entries))
+    if entries.rows is not None and _takes_own_rows(draft, writer):
+        return True
+    return is_kept(EntryUpdate(draft.graph, variable, writer, entries))
+
+
+def _takes_own_rows(draft: Draft, writer: str) -> bool:
     definition = draft.graph.ops.find(draft.graph.op(writer))
     names = [str(arg.name) for arg in definition.input_arg] if definition is not None else []
     if "indices" not in names:

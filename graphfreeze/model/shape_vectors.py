@@ -14,13 +14,15 @@ class Size:
     """One number of a shape: ``value`` is None if it is computed.
 
     ``path`` leads from the op that takes the shape up to the constant, in which ``index`` is its
-    place. A number that is computed may be the size of ``axis`` of the tensor ``of``."""
+    place. A number that is computed may be the size of ``axis`` of the tensor ``of``; one computed
+    from constants alone ``is_fixed``."""
 
     value: int | None = None
     path: tuple[Edge, ...] = ()
     index: int = 0
     of: TensorRef | None = None
     axis: int = 0
+    is_fixed: bool = False
 
     def behind(self, edge: Edge) -> "Size":
         """Return it with one more step in front."""
@@ -50,7 +52,13 @@ def _sizes(graph: Graph, ref: TensorRef) -> list[Size] | None:
     picked = _picked(graph, ref)
     if picked is not None:
         return picked
-    return [Size()] if find_rank(graph, ref) == 0 else None
+    return [Size(is_fixed=_is_fixed(graph, ref))] if find_rank(graph, ref) == 0 else None
+
+
+def _is_fixed(graph: Graph, ref: TensorRef) -> bool:
+    """Tell whether a tensor is computed from constants alone."""
+    sources = (name for name in graph.ancestors([ref.node]) if not graph.inputs(name))
+    return all(graph.op(name) == "Const" for name in sources)
 
 
 def _picked(graph: Graph, ref: TensorRef) -> list[Size] | None:
@@ -65,7 +73,7 @@ def _picked(graph: Graph, ref: TensorRef) -> list[Size] | None:
     numbers = [find_integers(graph, each) for each in inputs[1:]]
     if whole is None or None in numbers:
         return None
-    whole = [replace(size, value=None, path=()) for size in whole]
+    whole = [_cut_off(size) for size in whole]
     first, second, *_ = [*(each or [0] for each in numbers), [0]]
     if node.op.startswith("Gather"):
         return [whole[index] for index in first]
@@ -76,3 +84,9 @@ def _picked(graph: Graph, ref: TensorRef) -> list[Size] | None:
     start = None if node.attr["begin_mask"].i else first[0]
     stop = None if node.attr["end_mask"].i else second[0]
     return whole[start:stop]
+
+
+def _cut_off(size: Size) -> Size:
+    """Return a number that was picked of others, to whose constant no path leads any more."""
+    is_fixed = size.is_fixed or size.value is not None
+    return replace(size, value=None, path=(), is_fixed=is_fixed)

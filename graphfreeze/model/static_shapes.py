@@ -30,7 +30,7 @@ def find_shape(graph: Graph, ref: TensorRef, *, depth: int = 20) -> Shape | None
         return parse_shape(hints[ref.port or 0])
     if node.op == "Const":
         return parse_shape(node.attr["value"].tensor.tensor_shape)
-    if node.op == "Placeholder" and node.attr["shape"].shape.dim:
+    if node.op == "Placeholder" and "shape" in node.attr and node.attr["shape"].shape.dim:
         return parse_shape(node.attr["shape"].shape)
     if node.op == "MatMul":
         return (None, None)

@@ -20,7 +20,7 @@ def get_table(pattern: str, tables: Sequence[Table]) -> Table:
             raise SelectionError.rows_of_a_part(pattern, table.name)
     table = found[get_single_match(pattern, list(found))]
     if not table.shape or None in table.shape:
-        raise SelectionError.no_rows_to_choose(table.name, table.shape or ())
+        raise SelectionError.no_rows_to_choose(table.name, table.shape)
     if table.first.dtype in COMPLEX:
         raise SelectionError.rows_of_complex(table.name, dtype=table.first.type_name)
     return table
