@@ -135,25 +135,30 @@ def test_a_second_train_op_is_refused(tmp_path: Path) -> None:
         add_train_op(result, loss=["loss"], optimizer="sgd", learning_rate=0.1)
 
 
-class AddSign:
-    """An optimizer whose op has no way to be kept to some rows."""
+class Amsgrad:
+    """An optimizer whose op has no form for rows, and none for a copy of the variable."""
 
     def apply_gradients(
         self, grads_and_vars: Sequence[tuple[Any, Any]], global_step: object = None
     ) -> object:
         ((gradient, variable),) = grads_and_vars
-        slot = tf.get_variable("slot", initializer=tf.zeros([4, 2]), trainable=False)
-        return tf.raw_ops.ApplyAddSign(
-            var=variable.op.outputs[0], m=slot.op.outputs[0], grad=gradient,
-            lr=0.1, alpha=1.0, sign_decay=1.0, beta=0.9,
-        )  # fmt: skip
+        zeros = tf.zeros([4, 2])
+        slot = tf.get_variable("slot", initializer=zeros, trainable=False, use_resource=True)
+        slots = dict.fromkeys(("m", "v", "vhat"), slot.handle)
+        rates = dict.fromkeys(
+            ("beta1_power", "beta2_power", "lr", "beta1", "beta2", "epsilon"), 0.1
+        )
+        return tf.raw_ops.ResourceApplyAdamWithAmsgrad(
+            var=variable.handle, **slots, **rates, grad=gradient
+        )
 
 
 def test_an_optimizer_that_cannot_be_guarded_leaves_the_model_as_it_was(tmp_path: Path) -> None:
-    result = frozen("loss = L2Loss(w/read)", tmp_path, FreezePlan(freeze_rows={"w": "1"}))
+    text = "r = VarHandleOp() {shape: [4, 2]}\nr/read = ReadVariableOp(r)\nloss = L2Loss(r/read)"
+    result = frozen(text, tmp_path, FreezePlan(freeze_rows={"r": "1"}))
     nodes = dict(result.draft.graph.nodes)
-    with pytest.raises(RewriteError, match="writes 'w' with op ApplyAddSign, which cannot"):
-        add_train_op(result, loss=["loss"], optimizer=AddSign())
+    with pytest.raises(RewriteError, match="op ResourceApplyAdamWithAmsgrad, which cannot"):
+        add_train_op(result, loss=["loss"], optimizer=Amsgrad())
     assert result.draft.graph.nodes == nodes
     add_train_op(result, loss=["loss"], optimizer="sgd", learning_rate=0.1)
     assert graphfreeze.report(result).train_op == "graphfreeze/train_op"
