@@ -7,6 +7,7 @@ align axes at the end, so the axis keeps its number there.
 from collections.abc import Iterator
 
 from graphfreeze.growth.heights import Effect, Rule, Site
+from graphfreeze.model.attrs import find_attr
 from graphfreeze.model.names import TensorRef
 from graphfreeze.model.static_shapes import find_rank
 
@@ -105,7 +106,7 @@ def selects(site: Site) -> Iterator[Effect]:
 
 def adds_bias(site: Site) -> Iterator[Effect]:
     """Do as for entries: b lies along the last axis, unless channels come first.   x, b -> y"""
-    if site.node.attr["data_format"].s == b"NCHW":
+    if find_attr(site.node, "data_format").s == b"NCHW":
         raise site.refusal()
     yield from alongside(site)
 

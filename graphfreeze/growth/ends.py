@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from graphfreeze.errors import GrowError
 from graphfreeze.growth.heights import Effect, LooksUp, Loosens, Rule, Site
+from graphfreeze.model.attrs import find_attr
 from graphfreeze.model.names import TensorRef
 from graphfreeze.model.reads import SAVERS, STATUS
 from graphfreeze.model.saver import slices_at
@@ -28,7 +29,7 @@ _REDUCTIONS = frozenset({"Sum", "Mean", "Max", "Min", "Prod", "Any", "All", "Euc
 
 def looks_up(site: Site) -> Iterator[Effect]:
     """End along the tall axis, where any id is good; pass it by others.   w, ids -> rows"""
-    if site.slot or site.node.attr["batch_dims"].i:
+    if site.slot or find_attr(site.node, "batch_dims").i:
         raise site.refusal()
     place, rank = site.place
     ids = site.inputs[1]
@@ -67,7 +68,7 @@ def reduces(site: Site) -> Iterator[Effect]:
     axes = {axis % rank for axis in site.get_integers(1)}
     if place in axes:
         return
-    if site.node.attr["keep_dims"].b:
+    if find_attr(site.node, "keep_dims").b:
         yield site.out()
     else:
         yield site.moved(place - sum(axis < place for axis in axes), rank - len(axes))

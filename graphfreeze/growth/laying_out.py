@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from graphfreeze.errors import GrowError
 from graphfreeze.growth.heights import Effect, Rule, Site
+from graphfreeze.model.attrs import find_attr
 from graphfreeze.model.static_shapes import find_shape
 
 
@@ -35,7 +36,7 @@ def expands(site: Site) -> Iterator[Effect]:
 def squeezes(site: Site) -> Iterator[Effect]:
     """Count without the axes of size 1.   x -> y"""
     place, rank = site.place
-    gone = {int(axis) % rank for axis in site.node.attr["squeeze_dims"].list.i}
+    gone = {int(axis) % rank for axis in find_attr(site.node, "squeeze_dims").list.i}
     if not gone:
         shape = find_shape(site.graph, site.inputs[0])
         if shape is None or None in shape:
@@ -49,7 +50,7 @@ def squeezes(site: Site) -> Iterator[Effect]:
 def packs(site: Site) -> Iterator[Effect]:
     """Count one more axis, and ask all for the height.   x, x, ... -> y"""
     place, rank = site.place
-    new = int(site.node.attr["axis"].i) % (rank + 1)
+    new = int(find_attr(site.node, "axis").i) % (rank + 1)
     yield site.moved(place + (new <= place), rank + 1)
     yield from (site.need(slot) for slot in range(len(site.inputs)) if slot != site.slot)
 
@@ -57,10 +58,10 @@ def packs(site: Site) -> Iterator[Effect]:
 def unpacks(site: Site) -> Iterator[Effect]:
     """Count one axis less, unless it is the tall one.   x -> y, y, ..."""
     place, rank = site.place
-    gone = int(site.node.attr["axis"].i) % rank
+    gone = int(find_attr(site.node, "axis").i) % rank
     if gone == place:
         raise site.refusal()
-    for port in range(int(site.node.attr["num"].i)):
+    for port in range(int(find_attr(site.node, "num").i)):
         yield site.moved(place - (gone < place), rank - 1, port)
 
 
@@ -72,7 +73,7 @@ def splits(site: Site) -> Iterator[Effect]:
     place, rank = site.place
     if site.get_integers(axis)[0] % rank == place:
         raise site.refusal()
-    yield from (site.out(port=port) for port in range(int(site.node.attr["num_split"].i)))
+    yield from (site.out(port=port) for port in range(int(find_attr(site.node, "num_split").i)))
 
 
 def concatenates(site: Site) -> Iterator[Effect]:

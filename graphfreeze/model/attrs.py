@@ -33,6 +33,11 @@ def parse_shape(proto: TensorShapeProto) -> Shape | None:
     return tuple(None if d.size < 0 else int(d.size) for d in proto.dim)
 
 
+def find_attr(node: NodeDef, key: str) -> AttrValue:
+    """Return an attribute, an empty one if the node has none; to look at ``attr`` would add it."""
+    return node.attr[key] if key in node.attr else AttrValue()
+
+
 def shape_proto(shape: Sequence[int | None]) -> TensorShapeProto:
     """Make a shape; None is an unknown dimension."""
     dims = [TensorShapeProto.Dim(size=-1 if d is None else d) for d in shape]

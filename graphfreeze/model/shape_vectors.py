@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from graphfreeze.model.attrs import find_attr
 from graphfreeze.model.graph import Edge, Graph
 from graphfreeze.model.names import TensorRef
 from graphfreeze.model.static_shapes import find_integers, find_rank
@@ -79,10 +80,10 @@ def _picked(graph: Graph, ref: TensorRef) -> list[Size] | None:
         return [whole[index] for index in first]
     if node.op == "Slice":
         return whole[first[0] :][: None if second[0] == -1 else second[0]]
-    if node.attr["shrink_axis_mask"].i:
+    if find_attr(node, "shrink_axis_mask").i:
         return [whole[first[0]]]
-    start = None if node.attr["begin_mask"].i else first[0]
-    stop = None if node.attr["end_mask"].i else second[0]
+    start = None if find_attr(node, "begin_mask").i else first[0]
+    stop = None if find_attr(node, "end_mask").i else second[0]
     return whole[start:stop]
 
 

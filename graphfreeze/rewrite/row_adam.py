@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from graphfreeze.model.attrs import find_attr
 from graphfreeze.model.names import TensorRef, control
 from graphfreeze.rewrite.edits import Edit
 from graphfreeze.rewrite.row_nodes import row_ids
@@ -52,7 +53,7 @@ def _step(
     root = calc("root", "Sqrt", calc("bias2", "Sub", one, arguments["beta2_power"]))
     rate = calc("rate", "RealDiv", calc("scaled_rate", "Mul", arguments["lr"], root), bias1)
     ahead = new_m
-    if update.node.attr["use_nesterov"].b:
+    if find_attr(update.node, "use_nesterov").b:
         kept = calc("m/kept", "Mul", new_m, beta1)
         ahead = calc("m/ahead", "Add", kept, calc("m/fresh", "Mul", grad, rest1))
     spread = calc("spread", "Add", calc("deviation", "Sqrt", new_v), arguments["epsilon"])

@@ -307,3 +307,10 @@ def test_the_promise_is_checked() -> None:
     text = TIED + "shape = Const() {value: [-1, 4, 8]}\ny = Reshape(logits, shape)\n"
     draft = Draft(parse_sketch(text.replace("[8, 2]", "[11, 2]")))
     assert "node 'y'" in str(GrowTables({}, grown={"w": 11}).verify(draft.base, draft))
+
+
+def test_to_look_at_a_node_adds_no_attribute_to_it() -> None:
+    model = parse_sketch(T + IDS + "rows = Gather(w/read, ids)\nsum = Sum(rows, zero)\n")
+    before = {name: set(node.attr) for name, node in model.graph.nodes.items()}
+    grow(model, w=3)
+    assert {name: set(node.attr) for name, node in model.graph.nodes.items()} == before
