@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 
 from graphfreeze.errors import LoadError
-from graphfreeze.model.saver import saved_variable
 from graphfreeze.read.checkpoint_values import CheckpointValues, open_values
 from graphfreeze.read.unusual_values import find_unusual, find_unusual_in
 from graphfreeze.rewrite.draft import Draft
@@ -29,20 +28,13 @@ def choose_kernels(
         values = open_values(prefix) if prefix is not None else None
     except LoadError:
         return {v.name: Kernel(SELECT, "its values cannot be read") for v in masked}
-    keys = _keys(draft)
+    keys = draft.saved_keys()
     chosen = {v: _choose(values, keys.get(v.name, v.partition_of or v.name)) for v in masked}
     for each in given:
         if (found := find_unusual_in(each.values)) is not None:
             kernel = Kernel(SELECT, f"its given values are partly {found}")
             chosen |= {part.variable: kernel for part in each.table.parts}
     return {variable.name: kernel for variable, kernel in chosen.items() if variable in masked}
-
-
-def _keys(draft: Draft) -> dict[str, str]:
-    """Return the key under which the saver keeps each variable."""
-    entries = draft.saver_ops.all_entries() if draft.saver_ops is not None else ()
-    named = ((saved_variable(draft.graph, entry.tensor), entry.key) for entry in entries)
-    return {name: key for name, key in named if name is not None}
 
 
 def _choose(values: CheckpointValues | None, key: str) -> Kernel:

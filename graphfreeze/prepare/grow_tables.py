@@ -11,7 +11,6 @@ from graphfreeze.growth.ids import COUNTED_SAMPLER, find_remainders, find_roots,
 from graphfreeze.growth.travel import Travel
 from graphfreeze.model.model import Model
 from graphfreeze.model.names import parse_ref
-from graphfreeze.model.saver import saved_variable
 from graphfreeze.model.tables import find_tables
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.edits import Appended, Edit, SetValue
@@ -50,7 +49,7 @@ class GrowTables:
         self.needs_values = [c.variable for c in travel.changes if isinstance(c, Pads)]
         self.notes = list(dict.fromkeys(_notes(draft, travel, self.rows)))
         yield from Growth(draft.graph, travel).edits()
-        keys = dict(_keys(draft))
+        keys = draft.saved_keys()
         for name, height in self.grown.items():
             yield SetValue(keys.get(name, name), Appended(height))
 
@@ -81,14 +80,6 @@ class GrowTables:
 def _travel(draft: Draft, rows: Mapping[str, int]) -> Travel:
     tables = find_tables(draft.graph, draft.variables, draft.saver_ops)
     return Travel(draft.graph, tables, rows).run()
-
-
-def _keys(draft: Draft) -> Iterator[tuple[str, str]]:
-    saver = draft.saver_ops
-    for entry in saver.all_entries() if saver is not None else ():
-        name = saved_variable(draft.graph, entry.tensor)
-        if name is not None:
-            yield name, entry.key
 
 
 def _notes(draft: Draft, travel: Travel, rows: Mapping[str, int]) -> Iterator[str]:

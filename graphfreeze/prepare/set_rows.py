@@ -7,7 +7,6 @@ import numpy as np
 import numpy.typing as npt
 
 from graphfreeze.model.model import Model
-from graphfreeze.model.saver import saved_variable
 from graphfreeze.model.tables import find_tables
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.edits import Edit, SetValue, WithRows
@@ -40,15 +39,14 @@ class SetRows:
             for edit in draft.value_edits
             if isinstance(edit, SetValue) and isinstance(edit.source, WithRows)
         }
-        wanted = {_keys(draft)[n]: n for n, (rows, _) in self.values.items() if not rows.is_empty}
+        keys = _keys(draft)
+        wanted = {keys[n]: n for n, (rows, _) in self.values.items() if not rows.is_empty}
         left = [name for key, name in wanted.items() if key not in set_keys]
         return f"no row of {left[0]} was set" if left else None
 
 
 def _keys(draft: Draft) -> dict[str, str]:
     """Return the key of each table: of parts, that under which they are saved as one."""
-    saver = draft.saver_ops
-    entries = saver.all_entries() if saver is not None else ()
-    saved = {saved_variable(draft.graph, entry.tensor): entry.key for entry in entries}
-    tables = find_tables(draft.graph, draft.variables, saver)
+    saved = draft.saved_keys()
+    tables = find_tables(draft.graph, draft.variables, draft.saver_ops)
     return {table.name: saved.get(table.first.name, table.name) for table in tables}

@@ -4,11 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from graphfreeze.model.attrs import read_numbers
+from graphfreeze.model.attrs import find_attr, read_numbers
 from graphfreeze.model.graph import Graph
 from graphfreeze.model.names import TensorRef
 from graphfreeze.model.variables import Variable
-from graphfreeze.schema import NodeDef
 
 GATHER, GATHER_ND, SLICE = "gather", "gather_nd", "slice"
 _GATHERS = frozenset({"Gather", "GatherV2", "ResourceGather"})
@@ -46,7 +45,7 @@ def find_lookup(graph: Graph, name: str, variable: Variable) -> Lookup | None:
         return None
     rank = len(shape)
     if op in ("GatherNd", "ResourceGatherNd"):
-        batch = _number(graph.nodes[name], "batch_dims")
+        batch = find_attr(graph.nodes[name], "batch_dims").i
         ids = graph.data_inputs(name)[1]
         return None if batch else Lookup(name, GATHER_ND, rank, ids)
     if op in _GATHERS:
@@ -58,7 +57,7 @@ def find_lookup(graph: Graph, name: str, variable: Variable) -> Lookup | None:
 
 
 def _gather(graph: Graph, name: str, rank: int) -> Lookup | None:
-    batch_dims = _number(graph.nodes[name], "batch_dims")
+    batch_dims = int(find_attr(graph.nodes[name], "batch_dims").i)
     ids = graph.data_inputs(name)[1]
     axis: int | None = batch_dims if graph.op(name) == "ResourceGather" else 0
     if graph.op(name) == "GatherV2":
@@ -80,16 +79,16 @@ def _spans(graph: Graph, name: str, shape: list[int]) -> tuple[range | int, ...]
         begins, sizes = bounds
         pairs = zip(begins, sizes, shape, strict=True)
         return tuple(range(b, full if n == -1 else b + n) for b, n, full in pairs)
-    if any(_number(node, mask) for mask in _UNFIT_MASKS) or len(bounds[0]) > len(shape):
+    if any(find_attr(node, mask).i for mask in _UNFIT_MASKS) or len(bounds[0]) > len(shape):
         return None
     spans: list[range | int] = []
     for axis, (begin, end, stride) in enumerate(zip(*bounds, strict=True)):
         bit = 1 << axis
-        if _number(node, "shrink_axis_mask") & bit:
+        if find_attr(node, "shrink_axis_mask").i & bit:
             spans.append(begin % shape[axis])
             continue
-        first = None if _number(node, "begin_mask") & bit else begin
-        last = None if _number(node, "end_mask") & bit else end
+        first = None if find_attr(node, "begin_mask").i & bit else begin
+        last = None if find_attr(node, "end_mask").i & bit else end
         spans.append(range(*slice(first, last, stride).indices(shape[axis])))
     return (*spans, *(range(size) for size in shape[len(spans) :]))
 
@@ -105,8 +104,3 @@ def _constant(graph: Graph, ref: TensorRef) -> list[int] | None:
     values = read_numbers(proto)
     count = int(np.prod([dim.size for dim in proto.tensor_shape.dim]))
     return [int(v) for v in np.resize(values, count)]
-
-
-def _number(node: NodeDef, key: str) -> int:
-    """Return an attribute, 0 where a node has none: to look at a missing one would add it."""
-    return int(node.attr[key].i) if key in node.attr else 0

@@ -7,7 +7,6 @@ import numpy as np
 
 from graphfreeze.errors import RewriteError
 from graphfreeze.model.names import TensorRef, control, find_ref, parse_ref
-from graphfreeze.model.saver import saved_variable
 from graphfreeze.model.tables import Table
 from graphfreeze.model.variables import Variable
 from graphfreeze.rewrite.builder import MARK, Builder, node_name
@@ -117,11 +116,7 @@ def merge_all(tables: list[Variable]) -> Iterator[Edit]:
 
 def _key(draft: Draft, table: Variable) -> str:
     """Return the key that a saver keeps a table under."""
-    saver = draft.saver_ops
-    for entry in saver.all_entries() if saver is not None else ():
-        if saved_variable(draft.graph, entry.tensor) == table.name:
-            return entry.key
-    return new_entry(table).key
+    return draft.saved_keys().get(table.name) or new_entry(table).key
 
 
 def _initial_value(draft: Draft, table: Variable) -> TensorRef | None:
