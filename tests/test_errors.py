@@ -9,6 +9,7 @@ import pytest
 
 from graphfreeze import errors
 from graphfreeze.errors import (
+    CheckError,
     EmitError,
     GraphfreezeError,
     GrowError,
@@ -77,6 +78,10 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
         "in: tags 'train' pick no single graph; choose from: serve; serve,tpu",
     ),
     "LoadError.already_frozen": (LoadError.already_frozen("in"), "already a graphfreeze bundle"),
+    "CheckError.no_record": (
+        CheckError.no_record("in/m.meta"),
+        "in/m.meta: no graphfreeze.json here, so nothing says what is frozen; give a bundle",
+    ),
     "SelectionError.nothing_matched": (
         SelectionError.nothing_matched("encodr/layer_1", NAMES),
         "pattern 'encodr/layer_1' matches no variable; did you mean encoder/layer_1, ",

@@ -7,13 +7,15 @@ GraphfreezeError
 ├── RewriteError      a pass met a graph it cannot edit, or broke its promise
 │   └── GrowError     a table cannot get more rows
 ├── TrainError        no train_op can be built: loss, optimizer or ops are wanting
-└── EmitError         the result cannot be written where it was asked for
+├── EmitError         the result cannot be written where it was asked for
+└── CheckError        a check cannot be made, or an emitted train_op breaks the promise
 
 A message says what, where, the nearest names, and what to do. Raise through a constructor below,
 one for each known failure; catch ``GraphfreezeError`` at the edges only.
 """
 
 from graphfreeze.errors.base import GraphfreezeError, PathLike, nearest_names
+from graphfreeze.errors.checking import CheckError
 from graphfreeze.errors.emitting import EmitError
 from graphfreeze.errors.growing import GrowError
 from graphfreeze.errors.loading import LoadError
@@ -23,6 +25,7 @@ from graphfreeze.errors.training import TrainError
 from graphfreeze.errors.wording import WordError
 
 __all__ = [
+    "CheckError",
     "EmitError",
     "GraphfreezeError",
     "GrowError",

@@ -1,0 +1,1 @@
+"""Prove that frozen is frozen, by reading a graph and by running it; change nothing."""
