@@ -35,8 +35,9 @@ from graphfreeze.rewrite.run import Pass, run
 from graphfreeze.selection.plan import FreezePlan
 from graphfreeze.selection.resolve import Selection, resolve
 from graphfreeze.selection.row_values import count_added, get_row_values
+from graphfreeze.train.keep_slots import KeepSlots
 from graphfreeze.train.optimizers import OptimizerSpec
-from graphfreeze.train.request import TrainRequest
+from graphfreeze.train.request import TrainRequest, optimizer_name
 from graphfreeze.train.train_op import TrainOp
 
 __all__ = [
@@ -107,13 +108,15 @@ def add_train_op(
     optimizer: str | OptimizerSpec = "adam",
     learning_rate: float | None = None,
     arguments: Mapping[str, float | bool] | None = None,
+    keep_slots: bool = False,
 ) -> FrozenModel:
     """Add a train_op over the variables that are left, and return the same object.
 
     ``loss`` names tensors to sum, or ``total``; without any, the graph's ``losses`` collection has
     to leave no doubt. ``optimizer`` is a name (see ``graphfreeze.train.optimizers``) or an object
     of ``tf.compat.v1.train``, which has its settings; of the names ``adam`` and ``adadelta`` have
-    a learning rate of their own, 0.001. Starts TensorFlow. Raises TrainError, RewriteError; the
+    a learning rate of their own, 0.001. ``keep_slots`` lets new slots go on from those that the
+    checkpoint has of the same optimizer. Starts TensorFlow. Raises TrainError, RewriteError; the
     model is then as it was.
     """
     if frozen.train is not None:
@@ -124,7 +127,10 @@ def add_train_op(
     prune = PruneCollections(frozen.selection)
     draft = frozen.draft.copy()
     run(draft, [RecoverCollections(), train, *guard, RebuildSaver(), prune])
-    frozen.draft, frozen.train = draft, train
+    slots = KeepSlots(frozen.selection, optimizer_name(request))
+    if keep_slots:
+        run(draft, [slots])
+    frozen.draft, frozen.train, frozen.slots = draft, train, slots
     return frozen
 
 

@@ -8,6 +8,7 @@ from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.mask_kernels import Kernel
 from graphfreeze.selection.resolve import Selection
 from graphfreeze.selection.row_values import RowValues
+from graphfreeze.train.keep_slots import KeepSlots
 from graphfreeze.train.train_op import TrainOp
 
 
@@ -16,7 +17,8 @@ class FrozenModel:
     """A model whose selection is frozen: the draft, what was chosen, and the train_op if any.
 
     ``kernels`` say by variable how masks are applied, ``values`` which rows begin with given
-    values, ``grown`` which tables have new rows."""
+    values, ``grown`` which tables have new rows, ``slots`` which of the train_op's
+    go on from old ones."""
 
     draft: Draft
     selection: Selection
@@ -24,3 +26,4 @@ class FrozenModel:
     values: tuple[RowValues, ...] = ()
     grown: GrowTables = field(default_factory=lambda: GrowTables({}))
     train: TrainOp | None = None
+    slots: KeepSlots | None = None

@@ -285,6 +285,10 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
         GrowError.shared_shape("emb", "head/shape", "head/other"),
         "node 'head/shape' makes a shape with the height of 'emb', and 'head/other' takes it too",
     ),
+    "TrainError.no_slots_to_keep": (
+        TrainError.no_slots_to_keep("momentum", ["Adam"]),
+        "has no slots of momentum for what learns (it has those of Adam); use the optimizer",
+    ),
     "TrainError.no_loss": (
         TrainError.no_loss(["Mean:0"]),
         "the graph's collection 'losses' is empty; name the tensor with --loss, or use "

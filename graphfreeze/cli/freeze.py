@@ -67,6 +67,12 @@ Examples:
     metavar="X",
     help="Default: 0.001 for adam and adadelta; the others need one.",
 )
+@training_option(
+    "--keep-slots",
+    is_flag=True,
+    help="Let the optimizer's slots go on from those that the checkpoint has; frozen rows' are "
+    "reset.",
+)
 @training_option("--no-train-op", is_flag=True, help="Write a bundle without a train_op.")
 @options.checkpoint
 @click.option("--force", is_flag=True, help="Replace OUT if it exists.")
@@ -130,6 +136,7 @@ def _run(chosen: FreezeOptions, plan: FreezePlan) -> FreezeRecord:
                     loss=chosen.loss,
                     optimizer=chosen.optimizer or DEFAULT,
                     learning_rate=chosen.learning_rate,
+                    keep_slots=chosen.keep_slots,
                 )
         api.complete(frozen, chosen.place or "bundle")
         if chosen.place is not None and not chosen.dry_run:

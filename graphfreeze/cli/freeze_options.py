@@ -27,6 +27,7 @@ class FreezeOptions(msgspec.Struct, frozen=True):
     loss: tuple[str, ...]
     optimizer: str | None
     learning_rate: float | None
+    keep_slots: bool
     no_train_op: bool
     checkpoint: str | None
     force: bool
@@ -73,6 +74,7 @@ def check_options(chosen: FreezeOptions) -> None:
         "--loss": chosen.loss,
         "--optimizer": chosen.optimizer,
         "--learning-rate": chosen.learning_rate,
+        "--keep-slots": chosen.keep_slots or None,
     }
     name = next((name for name, value in given.items() if value not in (None, ())), None)
     if name is not None and chosen.is_graph_file:

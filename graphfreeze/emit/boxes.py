@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from graphfreeze.selection.entries import Entries
 from graphfreeze.selection.rows import RowSet
 
 Array = npt.NDArray[np.generic]
@@ -55,3 +56,8 @@ def with_rows(value: Array, box: Box, rows: RowSet, values: Array) -> None:
     """Write rows of the whole, [count, ...] in rising order, over those that a part of it has."""
     inside, place = box.picked(rows)
     value[inside] = values[place]
+
+
+def places_of(entries: Entries) -> Array:
+    """Return what picks entries out of an array of their shape: a mask, of rows where it can."""
+    return entries.mask() if entries.rows is None else entries.rows.mask()

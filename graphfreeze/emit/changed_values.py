@@ -2,18 +2,27 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from types import ModuleType
 
 import numpy as np
 
-from graphfreeze.emit.boxes import Array, Box, parse_box, whole, with_rows
-from graphfreeze.emit.contents import Contents
+from graphfreeze.emit.boxes import Array, Box, parse_box, places_of, whole, with_rows
+from graphfreeze.emit.contents import Contents, variable_of
 from graphfreeze.emit.recipes import KEPT, Recipe
 from graphfreeze.emit.source import reason_of, runtime_prefix
 from graphfreeze.errors import LoadError
 from graphfreeze.model.saver import Entry
 from graphfreeze.rewrite.draft import Draft
-from graphfreeze.rewrite.edits import Appended, FromInitializer, FromRows, Inline, WithRows
+from graphfreeze.rewrite.edits import (
+    Appended,
+    FromCheckpoint,
+    FromInitializer,
+    FromRows,
+    Inline,
+    Reset,
+    WithRows,
+)
 from graphfreeze.runtime import Session
 from graphfreeze.selection.rows import RowSet
 
@@ -39,6 +48,10 @@ class Values:
                 case WithRows(rows, values):
                     value = np.require(value, requirements="W")
                     with_rows(value, _box(entry, value), rows, values)
+                case Reset(variable, entries, number):
+                    if variable == variable_of(self.draft, entry):
+                        value = np.require(value, requirements="W")
+                        value[places_of(entries)] = number
         return value
 
     def restored(self, entries: list[Entry]) -> list[object]:
@@ -70,12 +83,24 @@ class Values:
                 return self._initial(entry).copy()
             case Inline(values):
                 return values[_box(entry, values).index].copy()
+            case FromCheckpoint(key, rows):
+                return self._held(entry, key, rows)
             case FromRows(key, rows):
                 values = self._rows(key, rows)
                 return values[_box(entry, values).index]
         with self.reading():
             value: Array = self.sess.run(self.restored([entry])[0])
         return value
+
+    def _held(self, entry: Entry, key: str, rows: RowSet | None) -> Array:
+        """Return what the source's checkpoint has for an entry under another key."""
+        other = replace(entry, key=key, slice="" if rows is not None else entry.slice)
+        with self.reading():
+            value: Array = self.sess.run(self.restored([other])[0])
+        if rows is None:
+            return value
+        picked = value[rows.mask()]
+        return picked[_box(entry, picked).index]
 
     def _rows(self, key: str, rows: RowSet) -> Array:
         """Return rows of what another key is to hold; of its parts one at a time is in memory."""

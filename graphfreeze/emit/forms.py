@@ -8,7 +8,7 @@ from graphfreeze.emit.boxes import Array
 from graphfreeze.emit.recipes import KEPT, Recipe
 from graphfreeze.emit.source import Shapes
 from graphfreeze.errors import EmitError, LoadError
-from graphfreeze.rewrite.edits import Appended, FromRows, Inline, WithRows
+from graphfreeze.rewrite.edits import Appended, Change, FromCheckpoint, FromRows, Inline, WithRows
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ def check_values(
         if recipe.base is None:
             found = _source_form(key, form, recipe, shapes, prefix)
         else:
-            found = _base_form(key, forms, recipes)
+            found = _base_form(key, forms, recipes, (shapes, prefix))
         for change in recipe.changes:
             found = _changed(key, found, change)
         _require(key, found, form)
@@ -64,11 +64,22 @@ def _source_form(key: str, form: Form, recipe: Recipe, shapes: Shapes, prefix: P
     return Form(form.dtype, found)
 
 
-def _base_form(key: str, forms: Mapping[str, Form], recipes: Mapping[str, Recipe]) -> Form:
-    """Return what a key holds before its changes."""
+def _base_form(
+    key: str,
+    forms: Mapping[str, Form],
+    recipes: Mapping[str, Recipe],
+    source: tuple[Shapes, Path],
+) -> Form:
+    """Return what a key holds before its changes; ``source`` is the checkpoint that there is."""
     match recipes[key].base:
         case Inline(values):
             return _form_of(values)
+        case FromCheckpoint(other, rows):
+            shapes, prefix = source
+            if other not in shapes:
+                raise LoadError.no_such_key(other, shapes, prefix=prefix)
+            form = Form(forms[key].dtype, tuple(shapes[other]))
+            return form if rows is None else form.with_height(rows.count)
         case FromRows(table, rows):
             if table not in forms:
                 raise EmitError.not_saved(table, forms)
@@ -79,12 +90,14 @@ def _base_form(key: str, forms: Mapping[str, Form], recipes: Mapping[str, Recipe
     return forms[key]
 
 
-def _changed(key: str, form: Form, change: Appended | WithRows) -> Form:
+def _changed(key: str, form: Form, change: Change) -> Form:
     """Return what a key holds after a change."""
-    if isinstance(change, Appended):
-        return form.with_height(change.height)
-    _require(key, form.with_height(change.rows.height), form)
-    _require(key, _form_of(change.values), form.with_height(change.rows.count))
+    match change:
+        case Appended(height):
+            return form.with_height(height)
+        case WithRows(rows, values):
+            _require(key, form.with_height(rows.height), form)
+            _require(key, _form_of(values), form.with_height(rows.count))
     return form
 
 

@@ -5,12 +5,11 @@ from dataclasses import dataclass, replace
 
 from graphfreeze.rewrite.edits import (
     Appended,
+    Base,
+    Change,
     FromInitializer,
-    FromRows,
-    Inline,
     SetValue,
     ValueEdit,
-    WithRows,
 )
 
 
@@ -18,8 +17,8 @@ from graphfreeze.rewrite.edits import (
 class Recipe:
     """What a key holds at first, the source's value if there is no ``base``; then each change."""
 
-    base: FromInitializer | FromRows | Inline | None = None
-    changes: tuple[Appended | WithRows, ...] = ()
+    base: Base | None = None
+    changes: tuple[Change, ...] = ()
 
     @property
     def is_initial(self) -> bool:
@@ -65,7 +64,7 @@ def _keys(edit: SetValue, keys: Mapping[str, Collection[str]]) -> Collection[str
 
 def _next(recipe: Recipe, edit: SetValue) -> Recipe:
     """Return a recipe after one more edit."""
-    if isinstance(edit.source, (Appended, WithRows)):
+    if isinstance(edit.source, Change):
         return replace(recipe, changes=(*recipe.changes, edit.source))
     # What is only for want of another value comes below changes that were made before it.
     is_stopgap = edit.if_missing and recipe != KEPT

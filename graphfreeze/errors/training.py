@@ -124,3 +124,12 @@ class TrainError(GraphfreezeError):
             "an optimizer object has its own learning rate and arguments; "
             "leave learning_rate and arguments out, or give the optimizer's name"
         )
+
+    @classmethod
+    def no_slots_to_keep(cls, optimizer: str, titles: Sequence[str]) -> TrainError:
+        """Refuse to keep slots where the old training had none that fit."""
+        there = f"those of {joined(titles)}" if titles else "none"
+        return cls(
+            f"--keep-slots: the model has no slots of {optimizer} for what learns (it has {there})"
+            "; use the optimizer that it was trained with, or leave --keep-slots out"
+        )

@@ -98,9 +98,10 @@ class FreezeRecord(msgspec.Struct, frozen=True, kw_only=True):
     """What a freeze did; a bundle keeps it as ``graphfreeze.json``.
 
     ``nodes_added``, ``nodes_changed`` and ``nodes_removed`` count nodes, ``operations_added``
-    counts the new ones by op. ``keys_changed`` have other values, or more rows, than the source's
-    checkpoint has. ``newer_ops`` are ops of new nodes that TensorFlow 1.15 lacks. ``notes`` are
-    sentences for whoever trains the result. ``merge_op`` writes overlay rows back.
+    counts the new ones by op. ``keys_changed`` have other values, or more rows, than the
+    source's checkpoint has. ``newer_ops`` are ops of new nodes that TensorFlow 1.15 lacks.
+    ``notes`` are sentences for whoever trains the result. ``merge_op`` writes overlay rows
+    back. ``slots_kept`` has the source's key by that of each slot which goes on from it.
     """
 
     graphfreeze: str
@@ -127,4 +128,5 @@ class FreezeRecord(msgspec.Struct, frozen=True, kw_only=True):
     merge_op: str | None = None
     words: list[WordRecord] = []
     rows_initialised: list[RowsInitialised] = []
+    slots_kept: dict[str, str] = {}
     notes: list[str] = []

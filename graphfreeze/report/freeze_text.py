@@ -139,6 +139,8 @@ def _training(record: FreezeRecord) -> Iterator[tuple[str, Sequence[str]]]:
     yield "train_op", [str(record.train_op)]
     yield "  loss", [f"{'+ ' * (i > 0)}{name}" for i, name in enumerate(record.losses)]
     yield "  optimizer", [f"{record.optimizer}" + (f", learning rate {rate:g}" if rate else "")]
+    if record.slots_kept:
+        yield "  slots", [f"{len(record.slots_kept):,} go on from the checkpoint's"]
     yield "  step", [str(record.global_step)]
     if record.newer_ops:
         yield "  needs", [f"a TensorFlow newer than 1.15, for {', '.join(record.newer_ops)}"]

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
+from graphfreeze.errors.base import listed
 from graphfreeze.frozen import FrozenModel
 from graphfreeze.model.collected import node_entries
 from graphfreeze.model.model import Model
@@ -15,13 +16,13 @@ from graphfreeze.model.variables import Variable
 from graphfreeze.report.choices import choice_records, variable_record
 from graphfreeze.report.former import find_former
 from graphfreeze.report.notes import learning_notes
-from graphfreeze.rewrite.edits import Appended, DropKey, SetValue, ValueEdit, WithRows
+from graphfreeze.rewrite.edits import Change, DropKey, SetValue, ValueEdit
 from graphfreeze.rewrite.overlay import MERGE_KEY
 from graphfreeze.selection.pattern import matching
 from graphfreeze.selection.resolve import FROZEN, OTHER, SLOT, TRAINABLE, Selection
 from graphfreeze.selection.row_values import RowValues
 from graphfreeze.selection.rows import RowSet
-from graphfreeze.train.request import TrainRequest
+from graphfreeze.train.request import optimizer_name
 
 
 def model_record(model: Model, scope: Sequence[str] = ()) -> ModelRecord:
@@ -73,7 +74,10 @@ def freeze_record(frozen: FrozenModel, *, version: str) -> FreezeRecord:
     base, request = draft.base, train.request if train is not None else None
     setting = [edit for edit in draft.value_edits if isinstance(edit, SetValue)]
     whole = {edit.key for edit in setting if not _is_change(edit)}
-    variables, optimizer = choice_records(selection, frozen.kernels, unreached), _name(request)
+    variables, optimizer = (
+        choice_records(selection, frozen.kernels, unreached),
+        None if request is None else optimizer_name(request),
+    )
     return FreezeRecord(
         graphfreeze=version,
         source=_told(base.source.path),
@@ -102,8 +106,16 @@ def freeze_record(frozen: FrozenModel, *, version: str) -> FreezeRecord:
             for w in selection.words
         ],
         rows_initialised=list(_initialised(frozen)),
-        notes=[*frozen.grown.notes, *learning_notes(variables, optimizer)],
+        slots_kept=frozen.slots.kept if frozen.slots is not None else {},
+        notes=[*frozen.grown.notes, *learning_notes(variables, optimizer), *_slot_notes(frozen)],
     )
+
+
+def _slot_notes(frozen: FrozenModel) -> Iterator[str]:
+    """Yield the slots that begin anew although others go on."""
+    if frozen.slots is not None and frozen.slots.kept and frozen.slots.fresh:
+        names = listed(frozen.slots.fresh, most=3)
+        yield f"--keep-slots: the checkpoint has no slots that fit {names}; they begin anew"
 
 
 def _initialised(frozen: FrozenModel) -> Iterator[RowsInitialised]:
@@ -143,11 +155,4 @@ def _keys(edits: Iterable[ValueEdit]) -> list[str]:
 
 def _is_change(edit: SetValue) -> bool:
     """Tell whether an edit starts from what a key has so far."""
-    return isinstance(edit.source, (Appended, WithRows))
-
-
-def _name(request: TrainRequest | None) -> str | None:
-    if request is None:
-        return None
-    chosen = request.optimizer
-    return chosen if isinstance(chosen, str) else type(chosen).__name__
+    return isinstance(edit.source, Change)

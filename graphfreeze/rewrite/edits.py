@@ -12,6 +12,7 @@ import numpy.typing as npt
 from graphfreeze.model.graph import Edge
 from graphfreeze.model.names import TensorRef
 from graphfreeze.schema import AttrValue, CollectionDef, FunctionDef, NodeDef, SaverDef
+from graphfreeze.selection.entries import Entries
 from graphfreeze.selection.rows import RowSet
 
 
@@ -85,6 +86,14 @@ class FromRows:
     rows: RowSet
 
 
+@dataclass(frozen=True, slots=True)
+class FromCheckpoint:
+    """What the source's checkpoint has under a key, or some rows of it, in rising order."""
+
+    key: str
+    rows: RowSet | None = None
+
+
 @dataclass(frozen=True, eq=False)
 class Inline:
     """An array that is at hand."""
@@ -109,15 +118,27 @@ class WithRows:
     values: npt.NDArray[np.generic]
 
 
-Value = FromInitializer | FromRows | Inline | Appended | WithRows
+@dataclass(frozen=True, eq=False)
+class Reset:
+    """The key's own value but for some entries of one variable, which hold a number."""
+
+    variable: str
+    entries: Entries
+    number: float
+
+
+Base = FromInitializer | FromRows | FromCheckpoint | Inline
+Change = Appended | WithRows | Reset
+Value = Base | Change
 
 
 @dataclass(frozen=True, slots=True)
 class SetValue:
     """Give a key of the checkpoint another value than the source's checkpoint has, or one at all.
 
-    ``Appended`` and ``WithRows`` start from what the key has so far, the edits before included.
-    With ``if_missing`` the source may have a value, unknown to its saver, and that one stays."""
+    ``Appended``, ``WithRows`` and ``Reset`` start from what the key has so far, the edits before
+    included. With ``if_missing`` the source may have a value, unknown to its saver, and that one
+    stays."""
 
     key: str
     source: Value

@@ -39,6 +39,12 @@ class TrainRequest:
         return None
 
 
+def optimizer_name(request: TrainRequest) -> str:
+    """Return the name of the optimizer, of an object that of its class."""
+    chosen = request.optimizer
+    return chosen if isinstance(chosen, str) else type(chosen).__name__
+
+
 def find_losses(graph: Graph, collections: Collections, names: Sequence[str]) -> list[TensorRef]:
     """Return the tensors to be minimized; raises TrainError."""
     chosen = list(dict.fromkeys(names))

@@ -1,0 +1,113 @@
+"""The slots of an old training, by the variable and the optimizer that they belonged to."""
+
+import re
+from collections import defaultdict
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from graphfreeze.model.model import Model
+from graphfreeze.model.reads import writers
+from graphfreeze.model.saver import find_saver, saved_variable
+from graphfreeze.model.variables import Variable
+
+OWN = "graphfreeze_"
+_NUMBER = re.compile(r"_\d+$")
+# Slots of optimizers that are written by hand, in the order of the named optimizer's own.
+_HAND_WRITTEN = {"Adam": (("adam_m", "adam_v"),)}  # of BERT's AdamWeightDecayOptimizer
+
+
+@dataclass(frozen=True)
+class OldSlots:
+    """The variables of a model that only its old training used: ``gone`` has their names.
+
+    TensorFlow calls the slots of ``w`` under an optimizer ``w/<title>``, ``w/<title>_1``, ..."""
+
+    model: Model
+    gone: Collection[str]
+
+    def find(self, owner: str, title: str, count: int) -> list[Variable]:
+        """Return the slots that a variable had under an optimizer; there may be none.
+
+        The optimizer is known by its title, or by the op that took the slots. With another number
+        of slots it had other settings."""
+        groups = self._groups.get(owner, {})
+        same = [t for t in groups if t == title or self._ops.get(t, "") == title]
+        for names in [groups[t] for t in same] + self._written_by_hand(owner, title):
+            if len(names) == count:
+                return [self._variables[name] for name in names]
+        return []
+
+    @property
+    def titles(self) -> list[str]:
+        """Return the titles of the optimizers that there were."""
+        return sorted({title for groups in self._groups.values() for title in groups})
+
+    def find_powers(self, role: str, owners: Collection[str]) -> list[Variable]:
+        """Return the scalars ``beta1_power`` or the like that the updates of variables took."""
+        found = [v for v in self._scalars if _NUMBER.sub("", v.name.rpartition("/")[2]) == role]
+        if len(found) > 1:
+            found = [v for v in found if self._taken(owners) & {v.name}]
+        return found
+
+    def key(self, variable: Variable) -> str:
+        """Return the key that the saver kept a variable under."""
+        return self._keys.get(variable.name, variable.name)
+
+    @property
+    def _scalars(self) -> list[Variable]:
+        return [v for v in self._variables.values() if v.shape == () and v.name in self.gone]
+
+    @cached_property
+    def _variables(self) -> dict[str, Variable]:
+        return {v.name: v for v in self.model.variables}
+
+    @cached_property
+    def _keys(self) -> dict[str, str]:
+        saver = find_saver(self.model.graph, self.model.saver)
+        entries = saver.all_entries() if saver is not None else ()
+        named = ((saved_variable(self.model.graph, e.tensor), e.key) for e in entries)
+        return {name: key for name, key in named if name is not None}
+
+    @cached_property
+    def _groups(self) -> dict[str, dict[str, list[str]]]:
+        """The slots of each variable by the title of their optimizer, in their order."""
+        groups: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+        for name in self._variables:
+            owner, _, slot = name.rpartition("/")
+            if name in self.gone and owner in self._variables and owner not in self.gone:
+                groups[owner][_title(slot)].append(name)
+        return groups
+
+    @cached_property
+    def _ops(self) -> dict[str, str]:
+        """What the optimizer of each title really was, by the ops that took its slots."""
+        return {
+            _title(name.rpartition("/")[2]): family
+            for owner in self._groups
+            for family, taken in self._applied(owner)
+            for name in taken
+        }
+
+    def _applied(self, owner: str) -> Iterator[tuple[str, set[str]]]:
+        """Yield the optimizer's name in the ops that updated a variable, and what they took."""
+        graph = self.model.graph
+        for writer in writers(graph, self._variables[owner]):
+            _, is_applied, family = graph.op(writer).partition("Apply")
+            if is_applied:
+                above = {ref.node for ref in graph.data_inputs(writer)}
+                slots = {n for n in self.gone if n in above or f"{n}/read" in above}
+                yield family.removeprefix("Centered"), slots - {v.name for v in self._scalars}
+
+    def _taken(self, owners: Collection[str]) -> set[str]:
+        graph = self.model.graph
+        found = [w for o in owners for w in writers(graph, self._variables[o])]
+        return graph.ancestors(found)
+
+    def _written_by_hand(self, owner: str, title: str) -> list[list[str]]:
+        groups = ([f"{owner}/{slot}" for slot in slots] for slots in _HAND_WRITTEN.get(title, ()))
+        return [names for names in groups if self._variables.keys() >= set(names)]
+
+
+def _title(slot: str) -> str:
+    return _NUMBER.sub("", slot.removeprefix(OWN))
