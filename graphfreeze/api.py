@@ -17,6 +17,7 @@ from graphfreeze.forward.stop_gradient import StopGradient
 from graphfreeze.frozen import FrozenModel
 from graphfreeze.guard.filter_updates import FilterUpdates
 from graphfreeze.guard.gate_writers import GateWriters
+from graphfreeze.guard.pin_rows import PinRows
 from graphfreeze.guard.prune_collections import PruneCollections
 from graphfreeze.guard.rebuild_saver import RebuildSaver
 from graphfreeze.model.model import Model
@@ -123,14 +124,15 @@ def add_train_op(
         raise TrainError.second_train_op(frozen.train.built_name)
     request = TrainRequest(tuple(loss), optimizer, learning_rate, dict(arguments or {}))
     train = TrainOp(frozen.selection, request)
-    guard = _guard(frozen.selection, train.losses)
+    pins = PinRows(frozen.selection, train.losses)
+    guard = [pins, *_guard(frozen.selection, train.losses)]
     prune = PruneCollections(frozen.selection)
     draft = frozen.draft.copy()
     run(draft, [RecoverCollections(), train, *guard, RebuildSaver(), prune])
     slots = KeepSlots(frozen.selection, optimizer_name(request))
     if keep_slots:
         run(draft, [slots])
-    frozen.draft, frozen.train, frozen.slots = draft, train, slots
+    frozen.draft, frozen.train, frozen.slots, frozen.pins = draft, train, slots, pins
     return frozen
 
 

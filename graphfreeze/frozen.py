@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from graphfreeze.guard.pin_rows import PinRows
 from graphfreeze.prepare.grow_tables import GrowTables
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.mask_kernels import Kernel
@@ -18,7 +19,8 @@ class FrozenModel:
 
     ``kernels`` say by variable how masks are applied, ``values`` which rows begin with given
     values, ``grown`` which tables have new rows, ``slots`` which of the train_op's
-    go on from old ones."""
+    go on from old ones, ``pins`` which
+    variables are put back after what cannot be guarded."""
 
     draft: Draft
     selection: Selection
@@ -27,3 +29,4 @@ class FrozenModel:
     grown: GrowTables = field(default_factory=lambda: GrowTables({}))
     train: TrainOp | None = None
     slots: KeepSlots | None = None
+    pins: PinRows | None = None

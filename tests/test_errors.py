@@ -229,6 +229,10 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
         RewriteError.name_taken("w/read/graphfreeze/stop"),
         "the graph already has a node 'w/read/graphfreeze/stop'; was it frozen before?",
     ),
+    "RewriteError.pin_with_workers": (
+        RewriteError.pin_with_workers("emb", "step", op="Call", device="/job:ps/task:0"),
+        "node 'step' (op Call) writes 'emb': frozen entries could only be put back after it",
+    ),
     "RewriteError.overlaid_writer": (
         RewriteError.overlaid_writer("emb", "norm/Assign", op="Assign"),
         "node 'norm/Assign' writes 'emb' in each step, with op Assign, and an overlay would hide",

@@ -43,6 +43,14 @@ class RewriteError(GraphfreezeError):
         )
 
     @classmethod
+    def pin_with_workers(cls, variable: str, node: str, *, op: str, device: str) -> RewriteError:
+        """Name a writer whose frozen entries would be put back too late for other workers."""
+        return cls(
+            f"node {node!r} (op {op}) writes {variable!r}: frozen entries could only be put back "
+            f"after it, and other workers ({device}) see them move; use --row-strategy overlay"
+        )
+
+    @classmethod
     def overlaid_writer(cls, variable: str, node: str, *, op: str) -> RewriteError:
         """Name a writer, not of training, of a table that is only read under its overlay."""
         return cls(

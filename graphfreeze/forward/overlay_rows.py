@@ -59,7 +59,7 @@ class OverlayRows:
         twins: dict[TensorRef, TensorRef] = {}
         for overlay in overlays:
             yield from overlay.nodes
-            yield self._saved_value(overlay)
+            yield overlay.saved_value(self.selection.tables)
             reading = _Reading(overlay, self._places(draft, overlay.table), looped)
             yield from reading.edits()
             twins |= reading.twins.made
@@ -89,11 +89,6 @@ class OverlayRows:
 
         steps = nodes_of_step(draft, self.losses)
         return Readers(graph, table, accepts, steps=steps).find_places()
-
-    def _saved_value(self, overlay: Overlay) -> Edit:
-        tables = self.selection.tables
-        whole = (t for t in tables if any(p.variable == overlay.table for p in t.parts))
-        return overlay.saved_value(next(whole))
 
 
 @dataclass

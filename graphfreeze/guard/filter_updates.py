@@ -8,13 +8,10 @@ from graphfreeze.model.control_flow import nodes_in_loops
 from graphfreeze.model.model import Model
 from graphfreeze.model.names import TensorRef
 from graphfreeze.model.variables import Variable
-from graphfreeze.rewrite.builder import MARK
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.edits import Edit
-from graphfreeze.rewrite.entry_update import EntryUpdate
-from graphfreeze.rewrite.guarded_entries import guarded_entries, is_kept
-from graphfreeze.rewrite.guarded_update import guarded_update
-from graphfreeze.rewrite.row_update import RowUpdate
+from graphfreeze.rewrite.guarding import find_guard, is_guarded
+from graphfreeze.rewrite.pin import is_pinned
 from graphfreeze.rewrite.steps import reached_writers
 from graphfreeze.selection.entries import Entries
 from graphfreeze.selection.resolve import Selection
@@ -45,11 +42,13 @@ class FilterUpdates:
     ApplyGradientDescent            of ``w - alpha * delta``
     SparseApply*, Scatter*          of the op on a copy of the batch's rows, which are stored
     any other Apply*, ScatterNd*    of the op on a copy of the variable
-    any other                       an error that names it
+    any other                       a pin that puts the entries back, by ``PinRows`` before;
+                                    an error that names it where none fits
     ==============================  ======================================================
 
-    A frozen entry is overwritten with its own bits. So no optimizer, no restored slot and no
-    denormal, infinite or NaN value can move one bit of it, nor does anyone see it moved.
+    But for a pin, a frozen entry is overwritten with its own bits. So no optimizer, no restored
+    slot and no denormal, infinite or NaN value can move one bit of it, nor does anyone see it
+    moved.
 
     A step is the train_op, and what is fetched with it: losses, summaries, update_ops, outputs.
     """
@@ -64,7 +63,8 @@ class FilterUpdates:
         for variable, writer in reached_writers(draft, partly, self.losses):
             if _is_guarded(draft, variable, partly[variable], writer):
                 continue
-            edits = None if writer in looped else _guard(draft, variable, partly[variable], writer)
+            entries = partly[variable]
+            edits = None if writer in looped else find_guard(draft, variable, entries, writer)
             if edits is None:
                 op = draft.graph.op(writer)
                 raise RewriteError.unguarded_writer(variable.name, writer, op=op)
@@ -79,29 +79,6 @@ class FilterUpdates:
         return None
 
 
-def _guard(
-    draft: Draft, variable: Variable, entries: Entries, writer: str
-) -> Iterator[Edit] | None:
-    """Return the edits that guard a writer, None if there is no way."""
-    if entries.rows is not None:
-        live = entries.rows.complement()
-        edits = guarded_update(RowUpdate(draft.graph, variable, writer, live))
-        if edits is not None:
-            return edits
-    return guarded_entries(EntryUpdate(draft.graph, variable, writer, entries))
-
-
 def _is_guarded(draft: Draft, variable: Variable, entries: Entries, writer: str) -> bool:
-    """Tell whether what a writer writes comes from this pass's own nodes."""
-    if entries.rows is not None and _takes_own_rows(draft, writer):
-        return True
-    return is_kept(EntryUpdate(draft.graph, variable, writer, entries))
-
-
-def _takes_own_rows(draft: Draft, writer: str) -> bool:
-    definition = draft.graph.ops.find(draft.graph.op(writer))
-    names = [str(arg.name) for arg in definition.input_arg] if definition is not None else []
-    if "indices" not in names:
-        return False
-    rows = draft.graph.data_inputs(writer)[names.index("indices")]
-    return rows.node.startswith(f"{writer}/{MARK}/")
+    is_held = is_pinned(draft.graph, variable, writer)
+    return is_held or is_guarded(draft, variable, entries, writer)

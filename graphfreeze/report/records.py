@@ -107,7 +107,12 @@ def freeze_record(frozen: FrozenModel, *, version: str) -> FreezeRecord:
         ],
         rows_initialised=list(_initialised(frozen)),
         slots_kept=frozen.slots.kept if frozen.slots is not None else {},
-        notes=[*frozen.grown.notes, *learning_notes(variables, optimizer), *_slot_notes(frozen)],
+        notes=[
+            *frozen.grown.notes,
+            *learning_notes(variables, optimizer),
+            *_slot_notes(frozen),
+            *_pin_notes(frozen),
+        ],
     )
 
 
@@ -116,6 +121,17 @@ def _slot_notes(frozen: FrozenModel) -> Iterator[str]:
     if frozen.slots is not None and frozen.slots.kept and frozen.slots.fresh:
         names = listed(frozen.slots.fresh, most=3)
         yield f"--keep-slots: the checkpoint has no slots that fit {names}; they begin anew"
+
+
+def _pin_notes(frozen: FrozenModel) -> Iterator[str]:
+    """Yield the variables whose frozen entries are put back after they were written."""
+    for name, writers in frozen.pins.pinned.items() if frozen.pins is not None else ():
+        op = frozen.draft.graph.op(writers[0])
+        yield (
+            f"nothing keeps {writers[0]} (op {op}) from the frozen entries of {name}: they are put "
+            "back after it, and who reads in between sees them moved; --row-strategy overlay "
+            "needs no such pin"
+        )
 
 
 def _initialised(frozen: FrozenModel) -> Iterator[RowsInitialised]:

@@ -29,7 +29,8 @@ class GuardedWriter:
 
     @property
     def arguments(self) -> dict[str, TensorRef]:
-        """The writer's inputs by the names that its op gives them."""
+        """The writer's inputs by the names that its op gives them; none where it takes lists."""
         definition = self.graph.ops.find(str(self.node.op))
         names = [str(arg.name) for arg in definition.input_arg] if definition is not None else []
-        return dict(zip(names, self.graph.data_inputs(self.writer), strict=True))
+        refs = self.graph.data_inputs(self.writer)
+        return dict(zip(names, refs, strict=True)) if len(names) == len(refs) else {}

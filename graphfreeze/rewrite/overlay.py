@@ -1,9 +1,7 @@
 """An overlay of a table: the variable of its trainable rows, whence they come and where they go."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-
-import numpy as np
 
 from graphfreeze.errors import RewriteError
 from graphfreeze.model.names import TensorRef, control, find_ref, parse_ref
@@ -11,10 +9,10 @@ from graphfreeze.model.tables import Table
 from graphfreeze.model.variables import Variable
 from graphfreeze.rewrite.builder import MARK, Builder, node_name
 from graphfreeze.rewrite.draft import Draft
-from graphfreeze.rewrite.edits import AddNode, Edit, FromRows, SetCollection, SetValue
+from graphfreeze.rewrite.edits import AddNode, Edit, SetCollection, SetValue
 from graphfreeze.rewrite.new_variable import NewVariable
 from graphfreeze.rewrite.row_nodes import row_ids
-from graphfreeze.rewrite.slices import new_entry
+from graphfreeze.rewrite.table_rows import find_table_rows, get_table
 from graphfreeze.schema import CollectionDef, types_pb2
 from graphfreeze.selection.rows import RowSet
 
@@ -75,17 +73,15 @@ class Overlay:
         """The shape of the table."""
         return tuple(size for size in self.table.shape or () if size is not None)
 
-    def saved_value(self, table: Table) -> SetValue:
-        """Return what the checkpoint has for the rows; ``table`` is the one that this is part of.
+    def saved_value(self, tables: Iterable[Table]) -> SetValue:
+        """Return what the checkpoint has for the rows; the table is a part of one of ``tables``.
 
         Raises RewriteError for a part that does not hold whole rows."""
-        offset = next(part.offset for part in table.parts if part.variable == self.table)
-        whole = tuple(size or 0 for size in table.shape or ())
-        if whole[1:] != self.shape[1:]:
-            raise RewriteError.overlaid_columns(table.name, self.table.name)
-        edges = (self.rows.intervals + offset[0]).astype(np.int64)
-        rows = RowSet(whole[0], edges.tobytes())
-        return SetValue(self.variable.name, FromRows(_key(self.draft, self.table), rows))
+        whole = get_table(self.table, tables)
+        rows = find_table_rows(self.draft, self.table, self.rows, whole)
+        if rows is None:
+            raise RewriteError.overlaid_columns(whole.name, self.table.name)
+        return SetValue(self.variable.name, rows)
 
     def _own_value(self, build: Builder) -> TensorRef:
         """Return the table's own value, which it may not have yet where both are initialized."""
@@ -112,11 +108,6 @@ def merge_all(tables: list[Variable]) -> Iterator[Edit]:
     yield AddNode(MERGE_OP, "NoOp", tuple(control(merge_name(table)) for table in tables))
     names = CollectionDef.NodeList(value=[MERGE_OP])
     yield SetCollection(MERGE_KEY, CollectionDef(node_list=names))
-
-
-def _key(draft: Draft, table: Variable) -> str:
-    """Return the key that a saver keeps a table under."""
-    return draft.saved_keys().get(table.name) or new_entry(table).key
 
 
 def _initial_value(draft: Draft, table: Variable) -> TensorRef | None:

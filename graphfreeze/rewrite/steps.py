@@ -23,13 +23,14 @@ def reached_writers(
 
 def nodes_of_step(draft: Draft, losses: Sequence[TensorRef]) -> set[str]:
     """Return the nodes that a step runs, or what is fetched with it."""
-    return draft.graph.ancestors(_fetched(draft, losses))
+    train_ops = (parse_ref(name).node for name in node_entries(draft.collections, "train_op"))
+    return draft.graph.ancestors([*fetched_besides(draft, losses), *train_ops])
 
 
-def _fetched(draft: Draft, losses: Sequence[TensorRef]) -> Iterator[str]:
-    """Yield the train_op, and the nodes that are fetched along with it."""
+def fetched_besides(draft: Draft, losses: Sequence[TensorRef]) -> Iterator[str]:
+    """Yield the nodes that are fetched along with the train_op."""
     yield from (ref.node for ref in losses)
-    for key in sorted({"train_op"} | MODEL_KEYS):
+    for key in sorted(MODEL_KEYS):
         yield from (parse_ref(name).node for name in node_entries(draft.collections, key))
     for signature in draft.base.header.signature_def.values():
         yield from (parse_ref(str(info.name)).node for info in signature.outputs.values())
