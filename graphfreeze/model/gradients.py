@@ -6,10 +6,12 @@ from functools import cached_property
 
 from graphfreeze.model.attrs import FLOATING, parse_shape
 from graphfreeze.model.graph import Graph
+from graphfreeze.model.names import parse_ref
 from graphfreeze.model.variables import REF_OPS, RESOURCE_OPS, Variable
 
 _SHAPES = frozenset({"Shape", "ShapeN", "Size", "Rank", "ZerosLike", "OnesLike"})
 _NO_DATA = frozenset({"Const", "NoOp"}) | REF_OPS | RESOURCE_OPS
+_ASSIGNS = frozenset({"Assign", "AssignVariableOp"})
 _ONES = ([1.0], [0x3C00], [0x3F80])  # float and double, half, bfloat16
 
 
@@ -40,7 +42,19 @@ class Gradients:
     @cached_property
     def seeds(self) -> list[str]:
         """The nodes that tf.gradients begins with."""
-        return [name for name in self.graph.nodes if self._is_seed(name)]
+        return [n for n in self.graph.nodes if self._is_seed(n) and n not in self._initial]
+
+    @cached_property
+    def _initial(self) -> set[str]:
+        """What initializers run: they fill a large variable with ones as gradients begin."""
+        graph, described = self.graph, (v.definition for v in self.variables)
+        named = {parse_ref(str(d.initializer_name)).node for d in described if d is not None}
+        fills = [name for name in graph.nodes if graph.op(name) == "Fill"]
+        direct = {n for n in fills if all(map(self._is_assign, graph.consumers(n)))}
+        return graph.ancestors(named) | direct
+
+    def _is_assign(self, name: str) -> bool:
+        return self.graph.op(name) in _ASSIGNS
 
     @cached_property
     def decided(self) -> set[str]:

@@ -103,6 +103,15 @@ FOUND = {
           "n/one = Const() {dtype: int64, value: 1}\nnext = Add(n/read, n/one)\n"
           "count = Assign(n, next)\nvariables: w, n\nglobal_step: n",
         f"{G} lr step train n/one next count"),
+    "ones that a variable begins with are no gradient": (
+        FORWARD.replace("zeros = Const() {shape: [4], value: 0.0}",
+                        "size = Const() {dtype: int32, value: [4]}\none = Const() {value: 1.0}\n"
+                        "ones = Fill(size, one)\nhalf = Const() {value: 0.5}\n"
+                        "zeros = Mul(ones, half)"), ""),
+    "nor where nothing describes the variable": (
+        FORWARD.replace("zeros = Const() {shape: [4], value: 0.0}",
+                        "size = Const() {dtype: int32, value: [4]}\none = Const() {value: 1.0}\n"
+                        "zeros = Fill(size, one)").replace("trainable_variables: w\n", ""), ""),
     "a writer that update_ops run stays": (
         FORWARD + "smaller = Mul(w/read, rate)\nrate = Const()\ndecay = AssignSub(w, smaller)\n"
         "update_ops: decay", ""),
