@@ -11,7 +11,7 @@ from graphfreeze.model.variables import Variable
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.edits import Edit
 from graphfreeze.rewrite.guarding import find_guard, is_guarded
-from graphfreeze.rewrite.pin import is_pinned
+from graphfreeze.rewrite.pin import is_pinned, pin_name
 from graphfreeze.rewrite.steps import reached_writers
 from graphfreeze.selection.entries import Entries
 from graphfreeze.selection.resolve import Selection
@@ -61,10 +61,12 @@ class FilterUpdates:
         """Yield the edits; raises RewriteError for a writer that cannot be guarded."""
         looped, partly = nodes_in_loops(draft.graph), self.selection.partly
         for variable, writer in reached_writers(draft, partly, self.losses):
-            if _is_guarded(draft, variable, partly[variable], writer):
-                continue
             entries = partly[variable]
+            if writer == pin_name(variable) or is_guarded(draft, variable, entries, writer):
+                continue
             edits = None if writer in looped else find_guard(draft, variable, entries, writer)
+            if edits is None and is_pinned(draft.graph, variable, writer):
+                continue
             if edits is None:
                 op = draft.graph.op(writer)
                 raise RewriteError.unguarded_writer(variable.name, writer, op=op)

@@ -51,7 +51,7 @@ class PinRows:
             if value is None:
                 raise RewriteError.unguarded_writer(variable.name, writers[0], op=op)
             self.pinned[variable.name] = writers
-            yield from pin.edits(writers)
+            yield from pin.edits(self._written(draft, variable))
             yield value
         if found:
             yield _waiting(draft, [pin_name(variable) for variable in found])
@@ -63,6 +63,11 @@ class PinRows:
             if pin_name(variable) not in above:
                 return f"the train_op does not wait for {pin_name(variable)}"
         return None
+
+    def _written(self, draft: Draft, variable: Variable) -> list[str]:
+        """Return all its writers of the train_op: one that is guarded may have read moved ones."""
+        above = draft.graph.ancestors(_train_op(draft))
+        return [w for _, w in reached_writers(draft, [variable], self.losses) if w in above]
 
     def _unguarded(self, draft: Draft) -> Iterator[tuple[Variable, str]]:
         """Yield the writers that the train_op alone reaches, and that no other guard fits."""
