@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from graphfreeze.errors.base import GraphfreezeError, joined, listed, with_hint
+from graphfreeze.errors.base import GraphfreezeError, joined, listed, with_hint, with_scopes
 
 
 class TrainError(GraphfreezeError):
@@ -123,6 +123,63 @@ class TrainError(GraphfreezeError):
         return cls(
             "an optimizer object has its own learning rate and arguments; "
             "leave learning_rate and arguments out, or give the optimizer's name"
+        )
+
+    @classmethod
+    def named_only(cls, option: str) -> TrainError:
+        """Refuse an option that an optimizer object cannot have."""
+        return cls(
+            f"{option} needs an optimizer by its name, an object has settings of its own; "
+            "give a name, or leave it out"
+        )
+
+    @classmethod
+    def no_decay(cls, optimizer: str) -> TrainError:
+        """Refuse patterns of what does not decay where nothing does."""
+        return cls(
+            f"--no-decay: optimizer {optimizer!r} has no weight decay; use adamw, or leave it out"
+        )
+
+    @classmethod
+    def nothing_learns(cls, option: str, pattern: str, names: Iterable[str]) -> TrainError:
+        """Name a pattern that matches nothing that is left to learn, and the nearest names."""
+        hint = with_hint(pattern, with_scopes(names), "list names with 'graphfreeze show'")
+        return cls(f"{option}: pattern {pattern!r} matches no variable that learns{hint}")
+
+    @classmethod
+    def bad_number(cls, name: str, value: object, *, wanted: str) -> TrainError:
+        """Name a setting whose value is of no use."""
+        return cls(f"{name}: {value!r} is not {wanted}; give one, or leave it out")
+
+    @classmethod
+    def unknown_schedule(cls, kind: str, known: Iterable[str]) -> TrainError:
+        """Name a schedule that does not exist, and the nearest ones."""
+        offered = list(known)
+        hint = with_hint(kind, offered, f"choose from {joined(offered)}")
+        return cls(f"--schedule: no schedule {kind!r}{hint}")
+
+    @classmethod
+    def unknown_schedule_key(cls, kind: str, key: str, known: Sequence[str]) -> TrainError:
+        """Name a key that a schedule does not take, and the nearest ones."""
+        hint = with_hint(key, known, f"choose from {joined(known)}")
+        return cls(f"--schedule: {kind!r} takes no {key!r}{hint}")
+
+    @classmethod
+    def missing_schedule_key(cls, kind: str, key: str) -> TrainError:
+        """Name a key that a schedule cannot do without."""
+        return cls(f"--schedule: {kind!r} needs {key!r}; give it as in '{kind}:{key}=...'")
+
+    @classmethod
+    def bad_schedule_value(cls, kind: str, key: str, value: object, *, wanted: str) -> TrainError:
+        """Name a value that a key of a schedule does not take."""
+        return cls(f"--schedule: {kind!r} has {key} = {value!r}, which is not {wanted}; mend it")
+
+    @classmethod
+    def update_before_gradients(cls, writers: Sequence[str]) -> TrainError:
+        """Name writers that no test of the gradients can hold back."""
+        return cls(
+            f"--skip-nonfinite: {listed(writers)} would write in a step that is to be skipped: in "
+            "a loop, or before the gradients are there; leave it out, or let no loss wait for them"
         )
 
     @classmethod

@@ -2,6 +2,7 @@
 
 import pytest
 
+from graphfreeze.check.proof.static_proof import prove
 from graphfreeze.errors import RewriteError
 from graphfreeze.guard.filter_updates import FilterUpdates
 from graphfreeze.guard.pin_rows import PinRows
@@ -76,6 +77,16 @@ def test_a_known_writer_needs_none() -> None:
     draft, pins = pinned(MODEL.replace("Mystery", "Assign"), ROWS)
     assert not pins.pinned
     assert "w/graphfreeze/pin" not in draft.graph
+
+
+def test_other_writers_are_guarded_and_come_before_the_pin() -> None:
+    text = MODEL.replace("done = NoOp(^step)", "more = AssignSub(w, g)\ndone = NoOp(^step, ^more)")
+    draft, pins = pinned(text, ROWS)
+    assert pins.pinned == {"w": ["step"]}
+    assert draft.graph.op("more") == "ScatterSub"
+    waits = {ref.node for ref in draft.graph.inputs("w/graphfreeze/pin") if ref.is_control}
+    assert waits == {"step", "more"}
+    assert not prove(draft, resolve(ROWS, draft.variables, draft.graph))
 
 
 def test_verify_sees_a_pin_that_nothing_waits_for() -> None:

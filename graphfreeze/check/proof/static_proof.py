@@ -1,0 +1,137 @@
+"""Prove that no op which a step runs changes a frozen value; names of nodes mean nothing here."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from graphfreeze.check.proof.evaluate import Evaluator
+from graphfreeze.check.proof.guard_proof import GuardProof
+from graphfreeze.check.proof.pin_proof import PinProof
+from graphfreeze.check.proof.steps import (
+    Storage,
+    find_hidden_writers,
+    find_path,
+    resource_name,
+    train_ops,
+)
+from graphfreeze.check.proof.values_at_rest import make_evaluator
+from graphfreeze.model.names import TensorRef
+from graphfreeze.model.reads import handles, writers
+from graphfreeze.model.variables import Variable
+from graphfreeze.rewrite.draft import Draft
+from graphfreeze.rewrite.steps import fetched_besides, nodes_of_step
+from graphfreeze.selection.resolve import Selection
+
+
+@dataclass(frozen=True, slots=True)
+class Breach:
+    """A writer that a step runs and that may change a frozen value.
+
+    ``path`` leads from the train_op, or from what is fetched, to the writer. ``reason`` says why
+    the writer of a partly frozen variable is not harmless; it is '' for a wholly frozen one."""
+
+    writer: str
+    op: str
+    variable: str
+    path: tuple[str, ...]
+    reason: str = ""
+
+    def __str__(self) -> str:
+        end = f"; path {' -> '.join(self.path)}"
+        if not self.reason:
+            return f"{self.writer} (op {self.op}) writes the frozen {self.variable}{end}"
+        told = f"writes {self.variable} without a guard: {self.reason}"
+        return f"{self.writer} (op {self.op}) {told}{end}"
+
+
+def prove(draft: Draft, selection: Selection, losses: Sequence[TensorRef] = ()) -> list[Breach]:
+    """Return every writer that a step runs and that may change a frozen value; none is the proof.
+
+    A step is the train_op, and what is fetched with it: losses, summaries, update_ops, outputs.
+    A wholly frozen variable, and a table under an overlay, may have no writer; each writer of a
+    partly frozen one is to be shown harmless, see ``guard_proof``. TensorFlow is not started."""
+    return list(_Proof(draft, selection, losses).breaches())
+
+
+@dataclass
+class _Proof:
+    draft: Draft
+    selection: Selection
+    losses: Sequence[TensorRef]
+
+    def breaches(self) -> Iterator[Breach]:
+        """Yield the breaches, wholly frozen variables first."""
+        for variable in self.selection.frozen:
+            for writer in self._writers(variable):
+                yield self._breach(variable, writer)
+        for variable, entries in self.selection.partly.items():
+            proof = GuardProof(self.evaluator, self._own(variable), entries)
+            written = self._writers(variable)
+            faults = {w: fault for w in written if (fault := proof.find_fault(w)) is not None}
+            if faults:
+                pins = PinProof(self.draft, proof, variable, self.losses)
+                faults = pins.without_pinned(faults, written)
+            for writer, fault in faults.items():
+                yield self._breach(variable, writer, fault)
+        yield from self._hidden()
+
+    @cached_property
+    def reached(self) -> set[str]:
+        """The nodes that a step runs."""
+        return nodes_of_step(self.draft, self.losses)
+
+    @cached_property
+    def evaluator(self) -> Evaluator:
+        """What computes masks and ids."""
+        return make_evaluator(self.draft, self.losses)
+
+    @cached_property
+    def by_storage(self) -> dict[Storage, list[str]]:
+        """The variables' nodes by what they stand for."""
+        found: dict[Storage, list[str]] = {}
+        for variable in self.draft.variables:
+            key = resource_name(self.draft.graph.nodes[variable.name])
+            found.setdefault(key, []).append(variable.name)
+        return found
+
+    def _aliases(self, variable: Variable) -> list[Variable]:
+        """Return a variable by all nodes that stand for it."""
+        if variable.name not in self.draft.graph:
+            return []
+        names = self.by_storage[resource_name(self.draft.graph.nodes[variable.name])]
+        return [replace(variable, name=name) for name in names]
+
+    def _writers(self, variable: Variable) -> list[str]:
+        graph = self.draft.graph
+        found = (w for alias in self._aliases(variable) for w in writers(graph, alias))
+        return [writer for writer in dict.fromkeys(found) if writer in self.reached]
+
+    def _own(self, variable: Variable) -> set[TensorRef]:
+        """Return the tensors that stand for a variable, also those that its writers give back."""
+        graph, aliases = self.draft.graph, self._aliases(variable)
+        own = {handle for alias in aliases for handle in handles(graph, alias)}
+        for writer in (w for alias in aliases for w in writers(graph, alias)):
+            node, inputs = graph.nodes[writer], graph.data_inputs(writer)
+            # Those of others come first in the list: writers are found from the variable on.
+            is_known = graph.ops.find(str(node.op)) is not None
+            if is_known and inputs[0] in own and graph.ops.output_is_ref(node, graph.functions)[:1]:
+                own.add(TensorRef(writer))
+        return own
+
+    def _breach(self, variable: Variable, writer: str, reason: str = "") -> Breach:
+        graph = self.draft.graph
+        besides = list(fetched_besides(self.draft, self.losses))
+        path = find_path(graph, train_ops(self.draft), writer) or find_path(graph, besides, writer)
+        return Breach(writer, graph.op(writer), variable.name, tuple(path), reason)
+
+    def _hidden(self) -> Iterator[Breach]:
+        """Look for functions that open a variable by its own name."""
+        graph, chosen = self.draft.graph, [*self.selection.frozen, *self.selection.partly]
+        by_storage = {resource_name(graph.nodes[v.name]): v for v in chosen if v.name in graph}
+        for name in graph.nodes if graph.functions else ():
+            if name not in self.reached:
+                continue
+            for function, storage in find_hidden_writers(graph, name):
+                if storage in by_storage:
+                    reason = f"function {function} opens it by its name"
+                    yield self._breach(by_storage[storage], name, reason)

@@ -1,0 +1,74 @@
+"""What a step runs and why: the path from what is fetched to a node, and what functions do."""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+
+from graphfreeze.model.attrs import find_attr
+from graphfreeze.model.collected import node_entries
+from graphfreeze.model.functions import called_functions
+from graphfreeze.model.graph import Graph
+from graphfreeze.model.names import parse_ref
+from graphfreeze.model.variables import ONLY_READ, RESOURCE_OPS
+from graphfreeze.rewrite.draft import Draft
+from graphfreeze.schema import FunctionDef, NodeDef
+
+TRAIN_OP = "train_op"
+Storage = tuple[str, str, bool]  # container, name, whether it is a resource
+
+
+def train_ops(draft: Draft) -> list[str]:
+    """Return the nodes of the train_op."""
+    return [parse_ref(name).node for name in node_entries(draft.collections, TRAIN_OP)]
+
+
+def find_path(graph: Graph, sources: Sequence[str], target: str) -> list[str]:
+    """Return the shortest way from one of the sources to a node that it needs, [] if none."""
+    came: dict[str, str] = dict.fromkeys(sources, "")
+    todo = deque(came)
+    while todo:
+        name = todo.popleft()
+        if name == target:
+            path = [name]
+            while came[path[0]]:
+                path.insert(0, came[path[0]])
+            return path
+        for ref in graph.inputs(name) if name in graph else ():
+            if ref.node not in came:
+                came[ref.node] = name
+                todo.append(ref.node)
+    return []
+
+
+def resource_name(node: NodeDef) -> Storage:
+    """Return what tells the storage of a variable from others; two nodes may share one."""
+    container, shared = (bytes(find_attr(node, key).s) for key in ("container", "shared_name"))
+    return container.decode(), shared.decode() or str(node.name), node.op in RESOURCE_OPS
+
+
+def find_hidden_writers(graph: Graph, name: str) -> Iterator[tuple[str, Storage]]:
+    """Yield function and storage where the functions that a node calls open a variable.
+
+    Only those whose handle goes on to more than reads."""
+    todo, seen = _called(graph, graph.nodes[name]), set[str]()
+    while todo:
+        function = graph.functions.get(called := todo.pop())
+        if function is None or called in seen:
+            continue
+        seen.add(called)
+        for node in function.node_def:
+            todo.extend(_called(graph, node))
+            if node.op in RESOURCE_OPS and not _is_only_read(function, str(node.name)):
+                yield called, resource_name(node)
+
+
+def _called(graph: Graph, node: NodeDef) -> list[str]:
+    own = [str(node.op)] if node.op in graph.functions else []
+    return [*own, *called_functions(node)]
+
+
+def _is_only_read(function: FunctionDef, handle: str) -> bool:
+    return all(
+        node.op in ONLY_READ
+        for node in function.node_def
+        if any(not t.startswith("^") and parse_ref(str(t)).node == handle for t in node.input)
+    )

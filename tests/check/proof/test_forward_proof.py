@@ -1,0 +1,115 @@
+"""No reader takes what is frozen past its stop or its mask."""
+
+import numpy as np
+import pytest
+
+from graphfreeze.check.proof.forward_proof import find_unmasked, find_unstopped, forward_graph
+from graphfreeze.check.proof.values_at_rest import make_evaluator
+from graphfreeze.forward.mask_rows import MaskRows
+from graphfreeze.forward.stop_gradient import StopGradient
+from graphfreeze.model.graph import Edge
+from graphfreeze.model.names import TensorRef, parse_ref
+from graphfreeze.read.sketch import parse_sketch
+from graphfreeze.rewrite.draft import Draft
+from graphfreeze.rewrite.edits import ReplaceNode, Reroute
+from graphfreeze.rewrite.mask_kernels import Kernel
+from graphfreeze.rewrite.run import run
+from graphfreeze.schema import NodeDef, types_pb2
+from graphfreeze.selection.plan import FreezePlan
+from graphfreeze.selection.resolve import Selection, resolve
+
+ELEMENTS = np.arange(16).reshape(8, 2) % 3 == 0
+PLANS = {
+    "first rows": FreezePlan(freeze_rows={"w": "0:5"}),
+    "some rows": FreezePlan(freeze_rows={"w": "1,3:5,7"}),
+    "a column": FreezePlan(freeze_columns={"w": "0"}),
+    "elements": FreezePlan(freeze_elements={"w": ELEMENTS}),
+    "all of them": FreezePlan(
+        freeze_rows={"w": "::2"}, freeze_columns={"w": "1"}, freeze_elements={"w": ELEMENTS}
+    ),
+}
+LAST_THREE = FreezePlan(train_rows={"w": "5:"})
+
+
+def chosen(text: str, plan: FreezePlan) -> tuple[Draft, Selection]:
+    draft = Draft(parse_sketch(text))
+    return draft, resolve(plan, draft.variables, draft.graph)
+
+
+READERS = {
+    "a lookup": "l = Gather(w/read, ids)",
+    "a lookup of a column": "one = Const() {value: 1}\nl = GatherV2(w/read, ids, one)",
+    "points": "l = GatherNd(w/read, points)",
+    "a slice": "b = Const() {value: [1, 0]}\ne = Const() {value: [7, 1]}\nl = Slice(w/read, b, e)",
+    "one row": "b = Const() {value: [3]}\ne = Const() {value: [0]}\nd = Const() {value: [1]}\n"
+    "l = StridedSlice(w/read, b, e, d) {shrink_axis_mask: 1}",
+    "all of it": "l = Tanh(w/read)",
+    "both": "k = Gather(w/read, ids)\nl = MatMul(k, w/read) {transpose_b: true}",
+    "through a cast": "c = Cast(w/read) {DstT: float16}\nl = Gather(c, ids)",
+}
+READ = (
+    "w = VariableV2() {shape: [8, 2]}\nw/read = Identity(w)\nids = Placeholder() {dtype: int32}\n"
+    "points = Placeholder() {dtype: int32, shape: [?, 2]}\n"
+    "y = L2Loss(l)\nlosses: y:0\ntrainable_variables: w\n"
+)
+
+
+@pytest.mark.parametrize("kernel", ["multiply", "select"])
+@pytest.mark.parametrize("plan", PLANS.values(), ids=PLANS)
+@pytest.mark.parametrize("reader", READERS.values(), ids=READERS)
+def test_masks_of_readers(reader: str, plan: FreezePlan, kernel: str) -> None:
+    """Mask them, then lead each consumer past its mask."""
+    draft, selection = chosen(READ + reader, plan)
+    run(draft, [MaskRows(selection, {"w": Kernel(kernel)})])
+    evaluator = make_evaluator(draft, [])
+    assert list(find_unmasked(draft.graph, selection, evaluator)) == []
+    tests = [n for n in draft.added_nodes() if n.endswith("/masked")]
+    assert tests
+    for name in tests:
+        tried = draft.copy()
+        for edge in draft.graph.edges_from(name):
+            place = parse_ref(name.partition("/graphfreeze/")[0])
+            tried.apply(Reroute(edge, place))
+            (wrong,) = find_unmasked(tried.graph, selection, make_evaluator(tried, []))
+            assert wrong == f"{edge.consumer} takes rows of w past their mask"
+
+
+def test_a_mask_that_lets_frozen_rows_pass() -> None:
+    draft, selection = chosen(READ + READERS["a lookup"], LAST_THREE)
+    run(draft, [MaskRows(selection)])
+    bound = draft.graph.nodes["l/graphfreeze/start_row"]
+    twin = NodeDef()
+    twin.CopyFrom(bound)
+    twin.attr["value"].tensor.tensor_content = np.int32(2).tobytes()
+    draft.apply(ReplaceNode(twin))
+    (wrong,) = find_unmasked(draft.graph, selection, make_evaluator(draft, []))
+    assert wrong == (
+        "l/graphfreeze/trainable takes rows of w past their mask: its mask lets frozen entries "
+        "pass, the first at [2, 0]"
+    )
+
+
+def test_a_stop_that_stops_nothing() -> None:
+    text = "w = VariableV2() {shape: [4]}\nw/read = Identity(w)\ny = L2Loss(w/read)\nlosses: y:0"
+    draft, selection = chosen(f"{text}\nv = VariableV2()", FreezePlan(freeze=("w",)))
+    run(draft, [StopGradient(selection)])
+    assert list(find_unstopped(draft.graph, selection)) == []
+    past, other = draft.copy(), draft.copy()
+    past.apply(Reroute(Edge("y", 0), TensorRef("w/read")))
+    assert list(find_unstopped(past.graph, selection)) == ["y takes w/read past its StopGradient"]
+    stop = "w/read/graphfreeze/stop"
+    node = NodeDef(name=stop, op="Tanh", input=["w/read"])
+    node.attr["T"].type = types_pb2.DT_FLOAT
+    other.apply(ReplaceNode(node))
+    assert list(find_unstopped(other.graph, selection)) == [
+        f"{stop} takes w/read past its StopGradient"
+    ]
+
+
+def test_what_only_the_training_takes_is_no_reader() -> None:
+    text = READ + "l = Gather(w/read, ids)\ng = Mul(w/read, w/read)\nt = NoOp(^g)\ntrain_op: t"
+    draft, selection = chosen(text, LAST_THREE)
+    graph = forward_graph(draft, [])
+    assert set(draft.graph.nodes) - set(graph.nodes) == {"g", "t", "points"}
+    (wrong,) = find_unmasked(graph, selection, make_evaluator(draft, []))
+    assert wrong == "y takes rows of w past their mask"
