@@ -1,0 +1,1 @@
+"""Tell why a variable learns, or does not."""

@@ -1,0 +1,115 @@
+"""Tell what writes a variable, and by which path a train_op gets there."""
+
+from collections import deque
+from collections.abc import Collection, Iterator
+
+from graphfreeze.check.explain.chosen import get_variable
+from graphfreeze.check.explain.writer_kinds import WriterKinds
+from graphfreeze.errors import CheckError
+from graphfreeze.model.collected import node_entries
+from graphfreeze.model.explain_records import ReachRecord, StepRecord, WriterRecord, WritersRecord
+from graphfreeze.model.graph import Graph
+from graphfreeze.model.model import Model
+from graphfreeze.model.names import find_ref
+from graphfreeze.model.reads import writers
+from graphfreeze.model.records import VariableRecord
+from graphfreeze.model.training import TRAIN_OP_KEYS
+from graphfreeze.model.updates import UPDATE_OPS
+
+_MOST = 5
+
+
+def explain_writers(
+    model: Model,
+    name: str,
+    *,
+    train_op: str | None = None,
+    former: VariableRecord | None = None,
+) -> WritersRecord:
+    """Tell every op that writes a variable, and the shortest path by which a train_op runs it.
+
+    Without ``train_op`` the ops of the collection ``train_op`` are asked, each by itself.
+    ``former`` is what an earlier freeze says of the variable. Raises CheckError for names that the
+    model does not have.
+    """
+    variable, graph = get_variable(model, name), model.graph
+    train_ops = _train_ops(model, train_op)
+    kinds = WriterKinds(model, variable)
+    down = {op: _runs(graph, op) for op in train_ops}
+    found = [
+        WriterRecord(
+            name=writer,
+            op=graph.op(writer),
+            kind=kinds.kind(writer),
+            guarded=kinds.is_guarded(writer),
+            reached=[
+                ReachRecord(op, _path(graph, down[op], writer))
+                for op in train_ops
+                if writer in down[op]
+            ],
+            others=_others(model, writer, train_ops),
+        )
+        for writer in writers(graph, variable)
+    ]
+    moves = any(writer.reached for writer in found)
+    return WritersRecord(
+        variable=variable.name,
+        train_ops=train_ops,
+        moves=moves,
+        writers=sorted(found, key=lambda writer: not writer.reached),
+        state=former.state if former is not None else "",
+        rule=former.rule if former is not None else "",
+        notes=list(_notes(model, train_ops)),
+    )
+
+
+def _train_ops(model: Model, named: str | None) -> list[str]:
+    keys = sorted(TRAIN_OP_KEYS)
+    listed = [name for key in keys for name in node_entries(model.collections, key)]
+    refs = [find_ref(name) for name in (listed if named is None else [named])]
+    found = [ref.node for ref in refs if ref is not None and ref.node in model.graph]
+    if named is not None and not found:
+        raise CheckError.unknown_train_op(named, model.graph.nodes, own=listed)
+    return list(dict.fromkeys(found))
+
+
+def _runs(graph: Graph, op: str) -> dict[str, str]:
+    """Return the nodes that an op runs, and the next one on a shortest way to it; '' at itself."""
+    found, todo = {op: ""}, deque([op])
+    while todo:
+        name = todo.popleft()
+        for ref in graph.inputs(name):
+            if ref.node not in found and ref.node in graph:
+                found[ref.node] = name
+                todo.append(ref.node)
+    return found
+
+
+def _path(graph: Graph, down: dict[str, str], writer: str) -> list[StepRecord]:
+    """Return the nodes from a train_op to a writer."""
+    names, name = [], writer
+    while name:
+        names.append(name)
+        name = down[name]
+    return [StepRecord(each, graph.op(each)) for each in reversed(names)]
+
+
+def _others(model: Model, writer: str, train_ops: Collection[str]) -> list[str]:
+    """Return what else runs a writer: UPDATE_OPS, and groups that nothing waits for."""
+    graph, found = model.graph, dict[str, None]()
+    below = graph.descendants([writer])
+    for name in node_entries(model.collections, UPDATE_OPS):
+        ref = find_ref(name)
+        if ref is not None and ref.node in below:
+            found[f"{ref.node} (in {UPDATE_OPS})"] = None
+    trained = {name for op in train_ops for name in graph.descendants([op])}
+    ends = [n for n in graph.nodes if n in below and not graph.edges_from(n)]
+    groups = [n for n in ends if graph.op(n) == "NoOp" and n not in trained and n != writer]
+    found.update(dict.fromkeys(groups))
+    more = len(found) - _MOST
+    return [*list(found)[:_MOST], *([f"{more:,} more"] if more > 0 else [])]
+
+
+def _notes(model: Model, train_ops: Collection[str]) -> Iterator[str]:
+    if not train_ops:
+        yield "the graph lists no train_op; name one with --train-op"

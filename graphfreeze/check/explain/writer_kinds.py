@@ -1,0 +1,97 @@
+"""What kind of writer an op is."""
+
+from collections.abc import Set
+from dataclasses import dataclass
+from functools import cached_property
+
+from graphfreeze.model.functions import called_functions
+from graphfreeze.model.model import Model
+from graphfreeze.model.names import TensorRef
+from graphfreeze.model.reads import RESTORERS, handles, is_known, reads
+from graphfreeze.model.training import Training
+from graphfreeze.model.variables import Variable
+from graphfreeze.rewrite.builder import MARK
+
+_PASSING = frozenset({"Identity", "Enter", "Switch", "Cast", "Merge"})
+_DIFFERENCES = frozenset({"Sub", "SquaredDifference"})
+_FACTORS = frozenset({"Mul", "RealDiv"})
+_SUMS = frozenset({"Add", "AddV2", "AddN", "Sub"})
+
+
+@dataclass(frozen=True)
+class WriterKinds:
+    """Tells the writers of one variable apart."""
+
+    model: Model
+    variable: Variable
+
+    def kind(self, writer: str) -> str:
+        """Return what a writer does: see ``WriterRecord``."""
+        graph, op = self.model.graph, self.model.graph.op(writer)
+        node = graph.nodes[writer]
+        if op in graph.functions or called_functions(node):
+            return "function call"
+        if not is_known(graph, node):
+            return "unknown op"
+        if "Apply" in op:
+            return "optimizer update"
+        is_constant = self._is_constant(writer)
+        if is_constant and ("AssignAdd" in op or "AssignSub" in op):
+            return "counter"
+        if is_constant and "Assign" in op:
+            above = {graph.op(name) for name in self._above(writer, depth=6)}
+            return "restore" if above & RESTORERS else "initializer"
+        if "Assign" in op and self._is_average(writer):
+            return "moving average"
+        if writer in self._training.gradients.decided:
+            return "optimizer update"
+        return "row update" if "Scatter" in op else "assign"
+
+    def is_guarded(self, writer: str) -> bool:
+        """Tell whether it writes what a freeze made for it: the trainable entries."""
+        refs = self.model.graph.data_inputs(writer)
+        return any(ref.node.startswith(f"{writer}/{MARK}/") for ref in refs)
+
+    def _is_constant(self, writer: str) -> bool:
+        """Tell whether what an Assign takes besides the variable depends on no variable."""
+        values = {ref.node for ref in self.model.graph.data_inputs(writer)[1:]}
+        return not values & self._training.gradients.variable_dependent
+
+    @cached_property
+    def _training(self) -> Training:
+        model = self.model
+        return Training(model.graph, model.collections, model.variables, model.header)
+
+    @cached_property
+    def _own(self) -> Set[TensorRef]:
+        """The variable, its value, and what passes it on."""
+        graph = self.model.graph
+        found = {*handles(graph, self.variable), *reads(graph, self.variable)}
+        todo = list(found)
+        while todo:
+            for edge in graph.edges_of(todo.pop()):
+                passed = TensorRef(edge.consumer), TensorRef(edge.consumer, 1)
+                if graph.op(edge.consumer) in _PASSING and passed[0] not in found:
+                    ports = passed if graph.op(edge.consumer) == "Switch" else passed[:1]
+                    found.update(ports)
+                    todo.extend(ports)
+        return found
+
+    def _above(self, name: str, *, depth: int) -> set[str]:
+        """Return the nodes whose data gets to one over a few others."""
+        graph, found, layer = self.model.graph, set[str](), {name}
+        for _ in range(depth):
+            refs = {ref.node for each in layer for ref in graph.data_inputs(each)}
+            layer = {node for node in refs if node in graph} - found
+            found |= layer
+        return found
+
+    def _is_average(self, writer: str) -> bool:
+        """Tell ``w -= (w - x) * rate`` and ``w = w * decay + x * rate``."""
+        graph = self.model.graph
+        near = {writer} | self._above(writer, depth=3)
+        takers = {e.consumer for ref in self._own for e in graph.edges_of(ref)} & near
+        ops = {graph.op(name) for name in near}
+        if "AssignSub" in graph.op(writer):
+            return bool({graph.op(n) for n in takers} & _DIFFERENCES) and bool(ops & _FACTORS)
+        return bool({graph.op(n) for n in takers} & _FACTORS) and bool(ops & _SUMS)

@@ -1,0 +1,294 @@
+"""Compare what explain says of gradients with tf.gradients, on real models and on odd graphs."""
+
+import random
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import pytest
+import tensorflow.compat.v1 as tf
+
+from graphfreeze.api import load
+from graphfreeze.check.explain.explain_gradient import explain_gradient
+from graphfreeze.check.explain.explain_writers import explain_writers
+from graphfreeze.model.attrs import FLOATING
+from graphfreeze.model.control_flow import nodes_in_loops
+from graphfreeze.model.explain_records import GradientRecord
+from graphfreeze.model.model import Model
+from graphfreeze.read.document import parse_document
+
+MODELS = Path(__file__).parents[2] / "testdata" / "models"
+NAMES = sorted(path.name for path in MODELS.iterdir())
+BUNDLES = ["bert_tiny", "conv_bn", "loop_lookup", "resource_mlp", "text_classifier", "tied_softmax"]
+SOURCES = {"bare_graph": "graph.pb", "text_classifier": "model.ckpt"}
+Has = dict[str, bool | None]
+Tensor = tf.Tensor
+
+
+@pytest.fixture(autouse=True)
+def _v1_control_flow():
+    was_on = tf.control_flow_v2_enabled()
+    tf.disable_control_flow_v2()
+    yield
+    if was_on:
+        tf.enable_control_flow_v2()
+
+
+def by_tensorflow(graph: tf.Graph, loss: str, names: Iterable[str]) -> Has:
+    """Tell which variables have a gradient, None where tf.gradients raises an error."""
+    tensor, xs = graph.get_tensor_by_name(loss), [f"{name}:0" for name in names]
+    with graph.as_default():
+        try:
+            found = tf.gradients(tensor, [graph.get_tensor_by_name(x) for x in xs])
+            return {x[:-2]: gradient is not None for x, gradient in zip(xs, found, strict=True)}
+        except (LookupError, AttributeError):
+            return {x[:-2]: _one(tensor, graph.get_tensor_by_name(x)) for x in xs}
+
+
+def _one(loss: Tensor, x: Tensor) -> bool | None:
+    try:
+        return tf.gradients(loss, [x])[0] is not None
+    except (LookupError, AttributeError):
+        return None
+
+
+def by_us(model: Model, loss: str, names: Iterable[str]) -> Has:
+    records = {name: explain_gradient(model, name, loss=[loss]) for name in names}
+    return {name: None if r.status == "refused" else r.has_gradient for name, r in records.items()}
+
+
+def imported(model: Model) -> tf.Graph:
+    with tf.Graph().as_default() as graph:
+        if model.meta_graph is None:
+            tf.import_graph_def(tf.GraphDef.FromString(model.raw), name="")
+        else:
+            tf.train.import_meta_graph(tf.MetaGraphDef.FromString(model.raw))
+    return graph
+
+
+def losses_of(model: Model, count: int) -> list[str]:
+    """Return a model's loss, and a few floating tensors on the way to it that lie in no loop."""
+    own = (
+        model.collections["losses"].node_list.value if "losses" in model.collections else ["loss:0"]
+    )
+    near = model.graph.ancestors([own[0].removesuffix(":0")]) - nodes_in_loops(model.graph)
+    others = [
+        f"{name}:0"
+        for name, node in model.graph.nodes.items()
+        if name in near
+        and model.graph.data_inputs(name)
+        and (model.graph.ops.output_types(node, model.graph.functions) or (0,))[0] in FLOATING
+    ]
+    return [*own[:1], *random.Random(4).sample(others, count)]
+
+
+def check_all(model: Model, count: int) -> Has:
+    """Compare some of a model's variables for some losses; return it for the first loss."""
+    names = [v.name for v in model.variables if v.is_differentiable]
+    names = random.Random(4).sample(names, min(len(names), 60))
+    graph, losses = imported(model), losses_of(model, count)
+    told = {loss: by_us(model, loss, names) for loss in losses}
+    assert told == {loss: by_tensorflow(graph, loss, names) for loss in losses}
+    return told[losses[0]]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_real_models(name: str) -> None:
+    model = load(MODELS / name / SOURCES.get(name, ""))
+    told = check_all(model, 2 if name == "bert_tiny" else 12)
+    assert any(told.values())
+
+
+@pytest.mark.parametrize("name", BUNDLES)
+def test_bundles(name: str, make_bundle: Callable[..., object]) -> None:
+    model = load(make_bundle(name).folder)  # type: ignore[attr-defined]
+    told = check_all(model, 1 if name == "bert_tiny" else 12)
+    assert set(told.values()) == {True, False}
+    trained = {v.name for v in model.variables if v.is_trainable} & told.keys()
+    assert {v for v in trained if explain_writers(model, v).moves} == {
+        v for v in trained if told[v]
+    }
+
+
+def w() -> tf.Variable:
+    return tf.get_variable("w", [3, 3], initializer=tf.ones_initializer())
+
+
+def table() -> Tensor:
+    return tf.get_variable("table", [5, 3], initializer=tf.ones_initializer()) + 0.0
+
+
+def loop(x: Tensor, **options: object) -> Tensor:
+    def body(i: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        return i + 1, tf.tanh(tf.matmul(y, x))
+
+    return tf.while_loop(lambda i, _: i < 3, body, [0, tf.ones([3, 3])], **options)[1]
+
+
+def cond(x: Tensor) -> Tensor:
+    return tf.cond(tf.placeholder(tf.bool, []), lambda: x * 2.0, lambda: tf.ones([3, 3]))
+
+
+def chooser(x: Tensor) -> Tensor:
+    """The variable decides a branch, and nothing else."""
+    return tf.cond(tf.reduce_sum(x) > 0, lambda: tf.ones([2]), lambda: tf.zeros([2]))
+
+
+def array(x: Tensor) -> Tensor:
+    return tf.TensorArray(tf.float32, 3).unstack(x).stack()
+
+
+def tf_map(x: Tensor) -> Tensor:
+    return tf.map_fn(lambda row: row * 2.0, x)
+
+
+def own_gradient(x: Tensor) -> Tensor:
+    with tf.get_default_graph().gradient_override_map({"Floor": "Identity"}):
+        return tf.floor(x)
+
+
+def no_registration(x: Tensor) -> Tensor:
+    return tf.raw_ops.AdjustContrastv2(images=x[None], contrast_factor=2.0)
+
+
+# what is made of w; does w have a gradient, or does tf.gradients raise an error: None
+ODD: dict[str, tuple[Callable[[Tensor], Tensor], bool | None]] = {
+    "matmul": (lambda x: tf.matmul(x, x), True),
+    "argmax": (lambda x: tf.cast(tf.argmax(x, 1), tf.float32), False),
+    "floor": (tf.floor, False),
+    "round": (tf.round, False),
+    "ceil of a sum": (lambda x: tf.ceil(tf.reduce_sum(x)), False),
+    "floor beside a way": (lambda x: x - tf.floor(x), True),
+    "floor division": (lambda x: tf.floordiv(x, 2.0), False),
+    "floor mod": (lambda x: tf.floormod(x, 2.0), True),
+    "sign": (tf.sign, True),
+    "integer cast": (lambda x: tf.cast(tf.cast(x, tf.int32), tf.float32), False),
+    "double cast": (lambda x: tf.cast(tf.cast(x, tf.float64), tf.float32), True),
+    "comparison": (lambda x: tf.cast(x > 0, tf.float32), False),
+    "one hot by ids": (lambda x: tf.one_hot(tf.cast(x, tf.int32), 4), False),
+    "one hot by its values": (lambda x: tf.one_hot([1], 2, on_value=x[0, 0]), False),
+    "ids of a gather": (lambda x: tf.gather(table(), tf.cast(x[0], tf.int32)), False),
+    "rows of a gather": (lambda x: tf.gather(x, [1, 1]), True),
+    "top k values": (lambda x: tf.nn.top_k(x, 2).values, True),
+    "top k indices": (lambda x: tf.cast(tf.nn.top_k(x, 2).indices, tf.float32), False),
+    "condition of a select": (lambda x: tf.where(x > 0, tf.ones([3, 3]), tf.zeros([3, 3])), False),
+    "branch of a select": (lambda x: tf.where(x > 0, x, tf.zeros([3, 3])), True),
+    "shape": (lambda x: tf.ones(tf.shape(x)), False),
+    "zeros like": (tf.zeros_like, False),
+    "stopped": (lambda x: tf.stop_gradient(x) * 2.0, False),
+    "stopped on one of two ways": (lambda x: tf.stop_gradient(x) * x, True),
+    "prevented": (lambda x: tf.raw_ops.PreventGradient(input=x, message="no"), None),
+    "prevented beside a way": (
+        lambda x: x + tf.raw_ops.PreventGradient(input=x, message="no"),
+        None,
+    ),
+    "prevented behind a stop": (
+        lambda x: x + tf.raw_ops.PreventGradient(input=tf.stop_gradient(x), message="no"),
+        None,
+    ),
+    "prevented before a stop": (
+        lambda x: x + tf.stop_gradient(tf.raw_ops.PreventGradient(input=x, message="no")),
+        True,
+    ),
+    "no registered gradient": (no_registration, None),
+    "statistics of a batch norm": (
+        lambda x: tf.raw_ops.FusedBatchNorm(
+            x=tf.ones([2, 2, 2, 3]), scale=[1.0] * 3, offset=[0.0] * 3, mean=x[0], variance=x[1],
+            is_training=False,
+        ).y,
+        False,
+    ),
+    "scale of a batch norm": (
+        lambda x: tf.raw_ops.FusedBatchNorm(
+            x=tf.ones([2, 2, 2, 3]), scale=x[0], offset=x[1], mean=[], variance=[]
+        ).y,
+        True,
+    ),
+    "mean of a batch norm": (
+        lambda x: tf.raw_ops.FusedBatchNorm(
+            x=x[None, None], scale=[1.0] * 3, offset=[0.0] * 3, mean=[], variance=[]
+        ).batch_mean,
+        True,
+    ),
+    "padding": (lambda x: tf.pad(tf.ones([2]), [[1, 1]], constant_values=x[0, 0]), False),
+    "padded": (lambda x: tf.pad(x, [[1, 1], [1, 1]], constant_values=2.0), True),
+    "python function": (lambda x: tf.py_func(lambda v: v, [x], tf.float32), False),
+    "assigned elsewhere": (lambda x: tf.assign(tf.get_variable("v", [3, 3]), x), False),
+    "complex": (lambda x: tf.abs(tf.complex(x, x)), True),
+    "sparse": (
+        lambda x: tf.sparse.sparse_dense_matmul(tf.SparseTensor([[0, 0]], x[0, :1], [3, 3]), x),
+        True,
+    ),
+    "a cond": (cond, True),
+    "a cond's condition": (chooser, False),
+    "a loop": (loop, True),
+    "a loop without gradients": (lambda x: loop(x, back_prop=False), False),
+    "a loop in a cond": (
+        lambda x: tf.cond(tf.placeholder(tf.bool, []), lambda: loop(x), lambda: x), True
+    ),
+    "a cond in a loop": (
+        lambda x: tf.while_loop(
+            lambda i, _: i < 3, lambda i, y: (i + 1, cond(y) + cond(x)), [0, x]
+        )[1],
+        True,
+    ),
+    "a loop's own bound": (
+        lambda x: tf.while_loop(lambda y: y < 3.0, lambda y: y + 1.0, [x[0, 0]]), True
+    ),
+    "a tensor array": (array, True),
+    "map_fn": (tf_map, True),
+    "an overridden gradient": (own_gradient, True),
+    "no way": (lambda _: tf.ones([5, 3]) * table(), False),
+    "a way by control edges": (
+        lambda x: _after(x, tf.ones([2]) * 2.0),
+        False,
+    ),
+}  # fmt: skip
+
+
+def _after(x: Tensor, y: Tensor) -> Tensor:
+    with tf.control_dependencies([x]):
+        return tf.identity(y)
+
+
+def made(
+    build: Callable[[Tensor], Tensor], *, resource: bool, bare: bool
+) -> tuple[tf.Graph, bytes]:
+    with tf.Graph().as_default() as graph, tf.variable_scope("", use_resource=resource):
+        tf.reduce_sum(build(tf.identity(w(), "read")), name="loss")
+        meta = tf.train.export_meta_graph()
+    if not bare:
+        return graph, meta.SerializeToString()
+    for key in ("while_context", "cond_context"):
+        if key in meta.collection_def:
+            del meta.collection_def[key]
+    with tf.Graph().as_default() as graph:
+        tf.train.import_meta_graph(meta)
+    return graph, meta.SerializeToString()
+
+
+def explained(raw: bytes, name: str = "w") -> GradientRecord:
+    return explain_gradient(parse_document(raw, Path("m.meta"), None), name, loss=["loss:0"])
+
+
+@pytest.mark.parametrize("resource", [False, True], ids=["ref", "resource"])
+@pytest.mark.parametrize(("build", "has"), ODD.values(), ids=ODD)
+def test_odd_graphs(build: Callable[[Tensor], Tensor], has: bool | None, resource: bool) -> None:
+    graph, raw = made(build, resource=resource, bare=False)
+    record = explained(raw)
+    assert (None if record.status == "refused" else record.has_gradient) == has
+    assert by_tensorflow(graph, "loss:0", ["w"]) == {"w": has}
+
+
+@pytest.mark.parametrize(
+    ("name", "has"),
+    {"a cond": True, "a cond's condition": False, "a loop": None, "a loop in a cond": None,
+     "a tensor array": True, "map_fn": None}.items(),
+)  # fmt: skip
+def test_without_contexts(name: str, has: bool | None) -> None:
+    graph, raw = made(ODD[name][0], resource=False, bare=True)
+    record = explained(raw)
+    assert by_tensorflow(graph, "loss:0", ["w"]) == {"w": has}
+    assert (None if record.status == "refused" else record.has_gradient) == has
+    if has is None:
+        assert {cut.op for cut in record.cuts} == {"Exit"}
+        assert "while_context" in record.cuts[0].reason
