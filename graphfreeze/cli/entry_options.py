@@ -31,7 +31,7 @@ def _file(name: str, told: str) -> Decorator:
     return word_option(name, metavar="VAR=FILE", multiple=True, callback=parse_files, help=told)
 
 
-def _choice(make: Callable[..., Decorator], name: str, told: str) -> Decorator:
+def choice_option(make: Callable[..., Decorator], name: str, told: str) -> Decorator:
     """Return an option of few values; the first one holds where it is left out."""
     first, *_ = values = CHOICES[name.lstrip("-").replace("-", "_")]
     shown = click.Choice([value for value in values if value])
@@ -44,12 +44,12 @@ _BY_PLACE = (
     _places("--freeze-columns", "VAR=COLS", "Freeze columns: places of the last axis."),
     _array("--freeze-elements", "Freeze where a .npy mask is true; it broadcasts to VAR."),
     _array("--row-scale", "Scale each row's gradient by a factor in [0, 1]; 0 freezes the row."),
-    _choice(
+    choice_option(
         entry_option,
         "--row-strategy",
         "Mask frozen rows (default), or lay a variable of the other rows over the table.",
     ),
-    _choice(
+    choice_option(
         entry_option,
         "--mask-kernel",
         "How masks are applied. By default multiply, and select where the checkpoint holds inf, "
@@ -63,14 +63,14 @@ _BY_WORD = (
     ),
     _file("--freeze-words", "Freeze the rows of these words, one a line."),
     _file("--train-words", "Freeze all rows but those of these words."),
-    _choice(
+    choice_option(
         word_option,
         "--missing-words",
         "Listed words that have no id: error (default), or leave them out.",
     ),
     _file("--add-words", "Append a row for each of these words, and what must grow with it."),
     _file("--vectors", "Values that rows start with: word2vec, GloVe, .npy or .npz."),
-    _choice(
+    choice_option(
         word_option,
         "--partition",
         "How ids lie in a partitioned table, if its lookups do not tell.",

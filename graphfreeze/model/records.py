@@ -15,8 +15,9 @@ class VariableRecord(msgspec.Struct, frozen=True, kw_only=True):
     """A variable as ``show`` and ``freeze`` tell it.
 
     ``state`` is frozen, partly frozen, trainable, not reached (trainable, but no gradient of the
-    loss reaches it), not trainable, or slot; ``rule`` is the option that decided. ``shape`` has
-    None for an unknown dimension.
+    loss reaches it), updated (a moving average of a frozen scope that goes on as asked, and is not
+    frozen), not trainable, or slot; ``rule`` is the option that decided. ``shape`` has None for an
+    unknown dimension.
 
     Of what is partly frozen ``frozen_elements`` counts all frozen entries. Together these tell
     which, see ``graphfreeze.model.frozen_mask``: ``frozen_ranges``, half-open intervals of the
@@ -102,6 +103,12 @@ class FreezeRecord(msgspec.Struct, frozen=True, kw_only=True):
     source's checkpoint has. ``newer_ops`` are ops of new nodes that TensorFlow 1.15 lacks.
     ``notes`` are sentences for whoever trains the result. ``merge_op`` writes overlay rows
     back. ``slots_kept`` has the source's key by that of each slot which goes on from it.
+
+    ``batch_norms_inference`` names the nodes that normalize by moving averages from now on,
+    ``dropouts_off`` those that drop no more.
+
+    The fields from ``arguments`` to ``seed`` are what the train_op was asked for; ``no_decay``
+    are the patterns of what an optimizer with weight decay leaves out, BERT's if none was given.
     """
 
     graphfreeze: str
@@ -126,7 +133,17 @@ class FreezeRecord(msgspec.Struct, frozen=True, kw_only=True):
     newer_ops: list[str]
     keys_changed: list[str] = []
     merge_op: str | None = None
+    batch_norms_inference: list[str] = []
+    dropouts_off: list[str] = []
     words: list[WordRecord] = []
     rows_initialised: list[RowsInitialised] = []
     slots_kept: dict[str, str] = {}
+    arguments: dict[str, float | bool] = {}
+    schedule: str | None = None
+    clip_norm: float | None = None
+    lr_scales: dict[str, float] = {}
+    no_decay: list[str] = []
+    accumulate: int = 1
+    skip_nonfinite: bool = False
+    seed: int | None = None
     notes: list[str] = []

@@ -13,8 +13,15 @@ from graphfreeze.report.columns import (
 )
 
 FROZEN, PARTLY, TRAINABLE, NOT_REACHED = "frozen", "partly frozen", "trainable", "not reached"
+UPDATED = "updated"
 LEARNING = (PARTLY, TRAINABLE, NOT_REACHED)
-STYLES = {FROZEN: "cyan", PARTLY: "magenta", TRAINABLE: "green", NOT_REACHED: "yellow"}
+STYLES = {
+    FROZEN: "cyan",
+    PARTLY: "magenta",
+    TRAINABLE: "green",
+    NOT_REACHED: "yellow",
+    UPDATED: "yellow",
+}
 MOST_LISTED = 30  # variables that a freeze tells one by one
 MOST_NAMES = 6
 WIDTH, LABEL = 80, 12

@@ -27,6 +27,8 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "partition": ("", "mod", "div"),
     "row_strategy": ("mask", "overlay"),
     "mask_kernel": ("auto", "multiply", "select"),
+    "batch_norm": ("statistics", "inference", "keep"),
+    "dropout": ("keep", "off"),
 }
 
 
@@ -50,8 +52,11 @@ class FreezePlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
       not, ``missing_words`` what to do about words that no vocabulary has.
 
     True, frozen and False, trainable, mean the same everywhere. ``row_strategy`` and
-    ``mask_kernel`` say how rows are kept: see ``graphfreeze.forward``. A bare text for a tuple,
-    and rows that are no mapping, raise SelectionError.
+    ``mask_kernel`` say how rows are kept: see ``graphfreeze.forward``. ``batch_norm`` says what
+    becomes of the batch norms of frozen scopes: their moving averages stop (``statistics``), they
+    use these besides (``inference``), or the averages go on, not frozen (``keep``); see
+    ``graphfreeze.selection.statistics``. ``dropout`` turns it ``off`` in frozen scopes. A bare text
+    for a tuple, and rows that are no mapping, raise SelectionError.
     """
 
     freeze: tuple[str, ...] = ()
@@ -72,6 +77,8 @@ class FreezePlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     partition: Literal["", "mod", "div"] = ""
     row_strategy: Literal["mask", "overlay"] = "mask"
     mask_kernel: Literal["auto", "multiply", "select"] = "auto"
+    batch_norm: Literal["statistics", "inference", "keep"] = "statistics"
+    dropout: Literal["keep", "off"] = "keep"
 
     def __post_init__(self) -> None:
         for option in _LISTS:

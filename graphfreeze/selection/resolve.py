@@ -9,44 +9,54 @@ from graphfreeze.model.names import TensorRef, parse_ref
 from graphfreeze.model.saver import SaverOps
 from graphfreeze.model.tables import Table, find_tables
 from graphfreeze.model.variables import REF_OPS, RESOURCE_OPS, Variable
+from graphfreeze.selection.choice import (
+    FROZEN,
+    OTHER,
+    PARTLY,
+    SLOT,
+    TRAINABLE,
+    UPDATED,
+    Choice,
+)
+from graphfreeze.selection.dropouts import turn_off
 from graphfreeze.selection.entries import Entries
 from graphfreeze.selection.entry_arrays import Scale
 from graphfreeze.selection.entry_options import Marked, mark_tables
 from graphfreeze.selection.pattern import find_matches
 from graphfreeze.selection.plan import FreezePlan
 from graphfreeze.selection.rows import RowSet
+from graphfreeze.selection.statistics import stop_statistics
 from graphfreeze.selection.words import WordCount
 
-FROZEN, PARTLY, TRAINABLE = "frozen", "partly frozen", "trainable"
-OTHER, SLOT = "not trainable", "slot"
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """What becomes of a variable, and by which rule.
-
-    ``entries`` are the frozen ones if only some are, ``scale`` has factors for the gradients of
-    the rows, ``overlay`` says that frozen rows are kept by laying the others over them."""
-
-    variable: Variable
-    state: str
-    rule: str = ""
-    entries: Entries | None = None
-    scale: Scale | None = None
-    overlay: bool = False
+__all__ = [
+    "FROZEN",
+    "OTHER",
+    "PARTLY",
+    "SLOT",
+    "TRAINABLE",
+    "UPDATED",
+    "Choice",
+    "Selection",
+    "resolve",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
     """A choice for every variable, and the tensors to stop gradients at.
 
-    ``tables`` are the variables as they are saved, ``words`` tells what words came to."""
+    ``tables`` are the variables as they are saved, ``words`` tells what words came to.
+    ``batch_norms`` are the nodes of those that use their moving averages from now on, ``dropouts``
+    those of the ones turned off, ``notes`` sentences for the report."""
 
     choices: tuple[Choice, ...]
     tensors: tuple[TensorRef, ...]
     tables: tuple[Table, ...] = ()
     words: tuple[WordCount, ...] = ()
     mask_kernel: str = "auto"
+    batch_norms: tuple[str, ...] = ()
+    dropouts: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def frozen(self) -> list[Variable]:
@@ -72,9 +82,11 @@ class Selection:
 
     @property
     def trained(self) -> list[Variable]:
-        """Return the variables that learn, partly frozen ones included, without those overlaid."""
-        learning = (e for e in self.choices if e.state in (TRAINABLE, PARTLY))
-        return [e.variable for e in learning if not e.overlay]
+        """Return the variables that learn, partly frozen ones included, without those overlaid.
+
+        The shadow of a partly frozen variable is partly frozen too, and does not learn."""
+        learning = (e for e in self.choices if e.state in (TRAINABLE, PARTLY) and not e.overlay)
+        return [e.variable for e in learning if e.variable.is_trainable]
 
 
 def resolve(
@@ -102,7 +114,18 @@ def resolve(
         for choice in _choices_of(each, overlay=plan.row_strategy == "overlay"):
             choices[choice.variable.name] = choice
     tensors = tuple(_tensor(text, graph) for text in plan.stop_gradient)
-    selection = Selection(tuple(choices.values()), tensors, tables, words, plan.mask_kernel)
+    stopped = stop_statistics(choices, graph, plan.batch_norm)
+    dropouts = turn_off(stopped.choices, graph, plan.dropout)
+    selection = Selection(
+        tuple(stopped.choices.values()),
+        tensors,
+        tables,
+        words,
+        plan.mask_kernel,
+        stopped.inferred,
+        dropouts.off,
+        (*stopped.notes, *dropouts.notes),
+    )
     _check(selection, plan)
     return selection
 

@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 
 import bare_graph
+import batch_norms
 import bert_tiny
 import conv_bn
 import loop_lookup
@@ -28,6 +29,7 @@ RECIPES = {
     "partitioned_mod": partitioned_mod.make,
     "partitioned_div": partitioned_div.make,
     "loop_lookup": loop_lookup.make,
+    "batch_norms": batch_norms.make,
 }
 
 
