@@ -114,6 +114,24 @@ JOBS = {
         freeze_rows={"table": "::2,7"},
         freeze_elements={"resource_table": np.add.outer(np.arange(40), np.arange(8)) % 3 == 0},
     ),
+    "batch_norms": _job(
+        "batch_norms",
+        "",
+        "adam",
+        0.01,
+        freeze=("fused", "fused_cond", "plain_cond/bn/gamma", "plain_cond/bn/beta"),
+        batch_norm="inference",
+        dropout="off",
+    ),
+    "batch_norms, kept": _job(
+        "batch_norms",
+        "",
+        "sgd",
+        0.1,
+        train_only=("logits",),
+        batch_norm="keep",
+        dropout="off",
+    ),
 }
 CORPUS_JOBS = {
     "cifar": Job(CORPUS / CIFAR, graphfreeze.FreezePlan(freeze=("Wconv1",)), "adam", 0.001),
@@ -161,7 +179,7 @@ def _make(name: str, root: Path) -> Made:
     )
     folder = root / name.replace(", ", "-")
     graphfreeze.save(frozen, folder)
-    feeds = MODELS / name / "feeds.json"
+    feeds = MODELS / name.partition(",")[0] / "feeds.json"
     if name in CORPUS_JOBS:
         feeds = folder.with_suffix(".json")
         losses = graphfreeze.show(model).losses
@@ -236,6 +254,6 @@ def _is_as_told(each: dict[str, object], values: Values) -> bool:
         case "partly frozen":
             frozen = frozen_mask(msgspec.json.decode(json.dumps(each), type=VariableRecord))
             return not same and before[frozen].tobytes() == after[frozen].tobytes()
-        case "trainable":
+        case "trainable" | "updated":
             return not same
     return each["state"] == "not trainable"

@@ -3,16 +3,18 @@
 from collections.abc import Iterator, Mapping
 from graphlib import TopologicalSorter
 from types import ModuleType
+from zlib import crc32
 
 from graphfreeze.emit.changed_values import Values
 from graphfreeze.emit.contents import Contents, initializers, variable_of
 from graphfreeze.emit.source import reason_of
 from graphfreeze.errors import EmitError
+from graphfreeze.model.attrs import find_attr
 from graphfreeze.model.saver import Entry
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.edits import FromRows
 from graphfreeze.rewrite.message import importable, meta_graph
-from graphfreeze.schema import GraphDef
+from graphfreeze.schema import GraphDef, NodeDef
 
 Feeds = dict[object, object]
 
@@ -49,11 +51,23 @@ def _import(
     for node in nodes:
         node.device = ""
         node.attr.pop("_class", None)
+        _seed(node, draft)
     part = GraphDef(node=nodes, library=graph.library, versions=graph.versions)
     try:
         tf.import_graph_def(part, name="")
     except (ValueError, TypeError, KeyError, tf.errors.OpError) as error:
         raise EmitError.no_value(names, f"TensorFlow refuses the graph: {error}") from error
+
+
+def _seed(node: NodeDef, draft: Draft) -> None:
+    """Let an op draw the same each time, if that is wanted and it has no seed of its own."""
+    definition = draft.graph.ops.find(str(node.op))
+    known = {str(attr.name) for attr in definition.attr} if definition is not None else set()
+    if draft.seed is None or not known >= {"seed", "seed2"}:
+        return
+    if not (find_attr(node, "seed").i or find_attr(node, "seed2").i):
+        node.attr["seed"].i = draft.seed
+        node.attr["seed2"].i = crc32(str(node.name).encode()) or 1  # both 0 would be none
 
 
 def _in_order(

@@ -23,6 +23,7 @@ from graphfreeze.report.lines import (
     NOT_REACHED,
     PARTLY,
     TRAINABLE,
+    UPDATED,
     entries_text,
     facts,
     frozen_count,
@@ -33,6 +34,7 @@ from graphfreeze.report.lines import (
     sum_text,
     table,
 )
+from graphfreeze.report.settings_text import settings_facts
 from graphfreeze.report.tree import Branch, fold, gather, grow, walk
 from graphfreeze.report.wholes import whole_variables
 
@@ -101,9 +103,11 @@ def _freeze_totals(variables: Sequence[VariableRecord]) -> Iterator[Text]:
     ]
     if by_state[NOT_REACHED]:
         rows.append(_total(NOT_REACHED, unreached, whole, len(by_state[NOT_REACHED]), 0))
-    others = [v for v in variables if v.state not in by_state]
-    if others:
-        rows.append(("not trainable", f"{sum_of(others):,}", "", f"{len(others):,}"))
+    updated = [v for v in variables if v.state == UPDATED]
+    others = [v for v in variables if v.state not in (*by_state, UPDATED)]
+    for state, those in ((UPDATED, updated), ("not trainable", others)):
+        if those:
+            rows.append((state_text(state), f"{sum_of(those):,}", "", f"{len(those):,}"))
     yield from table(("", "parameters", "", "variables"), rows, right=(1, 2))
 
 
@@ -121,6 +125,10 @@ def _changes(record: FreezeRecord, verbose: bool) -> Iterator[tuple[str, Sequenc
         yield "  new ops", some_of([f"{op} {count:,}" for op, count in ops], most)
     if record.stopped_tensors:
         yield "  stopped at", record.stopped_tensors
+    if record.batch_norms_inference:
+        yield "  inferring", some_of(record.batch_norms_inference, most)
+    if record.dropouts_off:
+        yield "  no dropout", some_of(record.dropouts_off, most)
     added, dropped, changed = record.keys_added, record.keys_dropped, record.keys_changed
     keys = f"{count_text(len(added), 'key')} added, {len(dropped):,} dropped"
     if changed:
@@ -139,6 +147,7 @@ def _training(record: FreezeRecord) -> Iterator[tuple[str, Sequence[str]]]:
     yield "train_op", [str(record.train_op)]
     yield "  loss", [f"{'+ ' * (i > 0)}{name}" for i, name in enumerate(record.losses)]
     yield "  optimizer", [f"{record.optimizer}" + (f", learning rate {rate:g}" if rate else "")]
+    yield from settings_facts(record)
     if record.slots_kept:
         yield "  slots", [f"{len(record.slots_kept):,} go on from the checkpoint's"]
     yield "  step", [str(record.global_step)]

@@ -22,7 +22,8 @@ from graphfreeze.selection.pattern import matching
 from graphfreeze.selection.resolve import FROZEN, OTHER, SLOT, TRAINABLE, Selection
 from graphfreeze.selection.row_values import RowValues
 from graphfreeze.selection.rows import RowSet
-from graphfreeze.train.request import optimizer_name
+from graphfreeze.train.groups import BERT_NO_DECAY
+from graphfreeze.train.request import TrainRequest, optimizer_name
 
 
 def model_record(model: Model, scope: Sequence[str] = ()) -> ModelRecord:
@@ -72,6 +73,7 @@ def freeze_record(frozen: FrozenModel, *, version: str) -> FreezeRecord:
     unreached = train.built.unreached if train is not None and train.built is not None else ()
     added = [str(draft.graph.nodes[name].op) for name in draft.added_nodes()]
     base, request = draft.base, train.request if train is not None else None
+    asked = request or TrainRequest()
     setting = [edit for edit in draft.value_edits if isinstance(edit, SetValue)]
     whole = {edit.key for edit in setting if not _is_change(edit)}
     variables, optimizer = (
@@ -107,7 +109,18 @@ def freeze_record(frozen: FrozenModel, *, version: str) -> FreezeRecord:
         ],
         rows_initialised=list(_initialised(frozen)),
         slots_kept=frozen.slots.kept if frozen.slots is not None else {},
+        arguments=dict(asked.arguments),
+        schedule=None if asked.chosen_schedule is None else str(asked.chosen_schedule),
+        clip_norm=asked.clip_norm,
+        lr_scales=dict(asked.lr_scales),
+        no_decay=list(asked.no_decay or (BERT_NO_DECAY if optimizer == "adamw" else ())),
+        accumulate=asked.accumulate,
+        skip_nonfinite=asked.skip_nonfinite,
+        seed=draft.seed,
+        batch_norms_inference=list(selection.batch_norms),
+        dropouts_off=list(selection.dropouts),
         notes=[
+            *selection.notes,
             *frozen.grown.notes,
             *learning_notes(variables, optimizer),
             *_slot_notes(frozen),

@@ -40,6 +40,7 @@ class Draft:
         self.added_functions: list[FunctionDef] = []
         self.value_edits: list[ValueEdit] = []
         self.touched: dict[str, None] = {}
+        self.seed: int | None = None  # of all that is drawn anew
 
     def copy(self) -> "Draft":
         """Return a draft of its own with the same edits, to try more of them on."""
@@ -47,7 +48,7 @@ class Draft:
         twin.base, twin.graph = self.base, self.graph.copy()
         twin.collections, twin.saver = dict(self.collections), self.saver
         twin.added_functions, twin.value_edits = [*self.added_functions], [*self.value_edits]
-        twin.touched = dict(self.touched)
+        twin.touched, twin.seed = dict(self.touched), self.seed
         return twin
 
     def apply(self, edit: Edit) -> None:

@@ -35,6 +35,26 @@ def trainable_mask(build: Builder, entries: Entries, variable: Variable) -> Tens
     return all_of(build, masks)
 
 
+def mask_of_ids(
+    build: Builder, entries: Entries, variable: Variable, ids: TensorRef, ids_type: int
+) -> TensorRef:
+    """Return a bool that broadcasts to the rows ``ids``, true for the entries that learn."""
+    masks = []
+    if 0 in entries.along:
+        inner, rows = build.within("rows"), entries.along[0].complement()
+        test = is_among_rows(inner, rows, ids, ids_type)
+        masks.append(expanded(inner, test, BOOL, len(entries.shape) - 1))
+    others = {axis: places for axis, places in entries.along.items() if axis}
+    if others:
+        columns = Entries(entries.shape, others)
+        masks.append(trainable_mask(build.within("columns"), columns, variable))
+    if entries.elements is not None:
+        elements = element_mask(build, entries, variable)
+        types = {"Tparams": BOOL, "Tindices": ids_type}
+        masks.append(build.add("elements", "Gather", (elements, ids), types))
+    return all_of(build, masks)
+
+
 def all_of(build: Builder, masks: list[TensorRef]) -> TensorRef:
     """Return where all masks are true; there is at least one."""
     whole, *others = masks

@@ -6,13 +6,11 @@ from graphfreeze.model.names import TensorRef, control
 from graphfreeze.model.variables import REF_OPS, RESOURCE_OPS
 from graphfreeze.rewrite.builder import Builder
 from graphfreeze.rewrite.edits import ReplaceNode
-from graphfreeze.rewrite.entry_mask import all_of, element_mask, expanded, trainable_mask
+from graphfreeze.rewrite.entry_mask import mask_of_ids, trainable_mask
 from graphfreeze.rewrite.guarded_writer import GuardedWriter
-from graphfreeze.rewrite.row_nodes import is_among_rows
-from graphfreeze.schema import AttrValue, NodeDef, types_pb2
+from graphfreeze.schema import AttrValue, NodeDef
 from graphfreeze.selection.entries import Entries
 
-BOOL = types_pb2.DT_BOOL
 STORES = {
     ("ref", False): "Assign",
     ("resource", False): "AssignVariableOp",
@@ -41,8 +39,12 @@ class EntryUpdate(GuardedWriter):
     def late(self) -> Builder:
         """A builder of nodes that run as late as the writer would: after all that it takes."""
         refs = self.graph.inputs(self.writer)[1:]
-        waits = (r.node for r in refs if r.is_control or self.graph.op(r.node) not in _EARLY)
+        waits = (r.node for r in refs if r.is_control or not self._is_early(r.node))
         return replace(self.build, controls=[control(node) for node in dict.fromkeys(waits)])
+
+    def _is_early(self, node: str) -> bool:
+        """Tell whether a node waits for nothing, as a constant that an optimizer made may not."""
+        return self.graph.op(node) in _EARLY and not self.graph.inputs(node)
 
     def read(
         self, build: Builder, role: str, handle: TensorRef, ids: TensorRef | None = None
@@ -66,23 +68,9 @@ class EntryUpdate(GuardedWriter):
 
     def mask(self, ids: TensorRef | None = None) -> TensorRef:
         """Add a bool that broadcasts to what is written, true for the entries that learn."""
-        build, entries, variable = self.build, self.entries, self.variable
         if ids is None:
-            return trainable_mask(build, entries, variable)
-        masks = []
-        if 0 in entries.along:
-            inner, rows = build.within("rows"), entries.along[0].complement()
-            test = is_among_rows(inner, rows, ids, self.ids_type)
-            masks.append(expanded(inner, test, BOOL, len(entries.shape) - 1))
-        others = {axis: places for axis, places in entries.along.items() if axis}
-        if others:
-            columns = Entries(entries.shape, others)
-            masks.append(trainable_mask(build.within("columns"), columns, variable))
-        if entries.elements is not None:
-            elements = element_mask(build, entries, variable)
-            types = {"Tparams": BOOL, "Tindices": self.ids_type}
-            masks.append(build.add("elements", "Gather", (elements, ids), types))
-        return all_of(build, masks)
+            return trainable_mask(self.build, self.entries, self.variable)
+        return mask_of_ids(self.build, self.entries, self.variable, ids, self.ids_type)
 
     def keep(self, new: TensorRef, now: TensorRef, ids: TensorRef | None = None) -> ReplaceNode:
         """Add what is to be written, and return the writer that writes it under its own name."""

@@ -1,6 +1,7 @@
 """Adam on some rows of a table, with dense gradients; TensorFlow has no op for it."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from graphfreeze.model.attrs import find_attr
 from graphfreeze.model.names import TensorRef, control
@@ -75,4 +76,7 @@ def _write_slot(
     if update.variable.kind == "resource":
         key, op = "dtype", "ResourceScatterUpdate"
     types = {key: update.variable.dtype, "Tindices": INT64}
-    return update.build.add(f"{name}/write", op, (slot, rows, value), types)
+    # As late as the writer: what it waits for may be what keeps a step from being made at all.
+    waits = [ref for ref in update.graph.inputs(update.writer) if ref.is_control]
+    build = replace(update.build, controls=waits)
+    return build.add(f"{name}/write", op, (slot, rows, value), types)

@@ -20,8 +20,9 @@ from graphfreeze.rewrite.message import importable, meta_graph
 from graphfreeze.runtime import building, missing_ops
 from graphfreeze.schema import GraphDef
 from graphfreeze.selection.resolve import Selection
-from graphfreeze.train.optimizers import make_optimizer
+from graphfreeze.train.checks import check_request
 from graphfreeze.train.request import TrainRequest
+from graphfreeze.train.step import Step
 
 _NO_GRADIENT = re.compile(r"operation ?'(?P<node>[^']+)' \(op type: (?P<op>\w+)\)")
 
@@ -59,24 +60,24 @@ def build_train_op(
     draft: Draft, selection: Selection, losses: Sequence[TensorRef], request: TrainRequest
 ) -> Built:
     """Import the draft, build the train_op, and return both graphs; raises TrainError."""
-    rate = request.rate or 0.0  # refused before TensorFlow starts
+    check_request(request)
     is_resource = any(v.kind == "resource" for v in _learning(draft, selection))
     with building(resource_variables=is_resource) as tf:
         _import(tf, draft)
         before = _snapshot(tf)
+        if draft.seed is not None:
+            tf.set_random_seed(draft.seed)
         with tf.name_scope(f"{MARK}/"):
             step = _global_step(tf)
-            optimizer = request.optimizer
-            if isinstance(optimizer, str):
-                with _refusing(tf):
-                    optimizer = make_optimizer(tf, optimizer, rate, request.arguments, step)
             names = {variable.name for variable in _learning(draft, selection)}
             pairs = _gradients(tf, names, losses)
             reached = [(gradient, v) for gradient, v in pairs if gradient is not None]
             if not reached:
                 raise TrainError.nothing_to_train(", ".join(r.tensor_name for r in losses))
-            with tf.control_dependencies(_updates(tf, draft, selection)), _refusing(tf):
-                applied = optimizer.apply_gradients(reached, global_step=step)
+            updates, ends = _updates(draft, selection), [ref.node for ref in losses]
+            parts = Step(tf, draft, selection, request, step, updates, ends)
+            with _refusing(tf):
+                applied = parts.build(reached, [variable.op.name for _, variable in pairs])
             train_op = tf.group(applied, name="train_op")
         unreached = tuple(v.op.name for gradient, v in pairs if gradient is None)
         step_name = step.op.name
@@ -142,12 +143,10 @@ def _gradients(
     return list(zip(gradients, left.values(), strict=True))
 
 
-def _updates(tf: ModuleType, draft: Draft, selection: Selection) -> list[object]:
+def _updates(draft: Draft, selection: Selection) -> list[str]:
     """Return the UPDATE_OPS that write no frozen variable."""
-    graph = tf.get_default_graph()
     frozen = [name for v in selection.frozen for name in writers(draft.graph, v)]
-    kept = kept_updates(draft.graph, draft.collections, frozen)
-    return [graph.as_graph_element(name) for name in kept]
+    return kept_updates(draft.graph, draft.collections, frozen)
 
 
 def _snapshot(tf: ModuleType) -> Snapshot:

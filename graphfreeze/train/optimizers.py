@@ -1,10 +1,38 @@
-"""The optimizers that have a name here: those of ``tf.compat.v1.train``."""
+"""The optimizers that have a name here, and what is known of each.
 
-import inspect
+Each is a class of ``tf.compat.v1.train``, whose arguments may be in the ranges below. Whether a
+gradient of zero leaves a value as it is, ``tests/tf/test_optimizer_facts.py`` measures, in
+TensorFlow 2 and in 1.15.5:
+
+=================  ===========  ===========  ===========  ===========  ===========================
+optimizer          dense,       dense,       sparse,      sparse,      moves it besides if
+                   fresh slots  other slots  fresh slots  other slots
+=================  ===========  ===========  ===========  ===========  ===========================
+sgd                keeps        keeps        keeps        keeps
+momentum           keeps        moves        keeps        moves
+nesterov           keeps        moves        keeps        moves
+adam               keeps        moves        keeps        moves, all
+adamw              moves        moves        moves, all   moves, all   (keeps as adam does where
+                                                                       weight_decay is 0)
+adagrad            keeps        keeps        keeps        keeps
+adagrad_da         moves        moves        moves        moves
+adadelta           keeps        keeps        keeps        keeps
+rmsprop            keeps        keeps        keeps        keeps        momentum > 0: other slots
+centered_rmsprop   keeps        keeps        keeps        keeps        momentum > 0: other slots
+ftrl               moves        moves        moves        moves
+proximal_sgd       keeps        keeps        keeps        keeps        l1, l2 > 0
+proximal_adagrad   keeps        keeps        keeps        keeps        l1, l2 > 0
+=================  ===========  ===========  ===========  ===========  ===========================
+
+"Keeps" is said of normal numbers: a denormal moves under each of them, for a CPU may flush it in
+``var -= 0``. "All" rows move, not only those that a batch looks up. So no mask of gradients keeps
+a value by itself: the guard does not rely on any of this, it keeps the writer away.
+"""
+
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType, ModuleType
+from types import MappingProxyType
 from typing import Protocol
 
 from graphfreeze.errors import TrainError
@@ -22,31 +50,134 @@ class OptimizerSpec(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
-    """A class of ``tf.compat.v1.train`` and the arguments that its name here stands for."""
+class Range:
+    """Which numbers an argument takes; ``text`` says so. A bool is no number."""
+
+    text: str
+    low: float = -math.inf
+    high: float = math.inf
+    has_low: bool = False
+
+    def holds(self, value: float | bool) -> bool:
+        """Tell whether a value lies in the range."""
+        if isinstance(value, bool):
+            return False
+        return (self.low < value or (self.has_low and value == self.low)) and value < self.high
+
+
+SHARE = Range("a number from 0 on and below 1", 0, 1, has_low=True)
+POSITIVE = Range("a positive number", 0)
+FROM_ZERO = Range("a number from 0 on", 0, has_low=True)
+TO_ZERO = Range("a finite number up to 0", -math.inf, math.nextafter(0, 1))
+_PENALTIES = {"l1_regularization_strength": FROM_ZERO, "l2_regularization_strength": FROM_ZERO}
+_PROPORTIONAL = {"initial_accumulator_value": POSITIVE, **_PENALTIES}
+_ADAM = {"beta1": SHARE, "beta2": SHARE, "epsilon": POSITIVE}
+_RMSPROP = {"decay": SHARE, "momentum": SHARE, "epsilon": POSITIVE}
+
+
+@dataclass(frozen=True, slots=True)
+class ZeroGradient:
+    """Whether a gradient of zero moves a normal number, with default arguments.
+
+    ``by`` names arguments by which it does besides if they are positive."""
+
+    dense: bool = False
+    dense_warm: bool = False
+    sparse: bool = False
+    sparse_warm: bool = False
+    by: tuple[str, ...] = ()
+
+
+KEEPS, WARM_MOVES = ZeroGradient(), ZeroGradient(dense_warm=True, sparse_warm=True)
+MOVES = ZeroGradient(dense=True, dense_warm=True, sparse=True, sparse_warm=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A class of ``tf.compat.v1.train``, and what its name here stands for.
+
+    ``arguments`` are those that can be given, ``fixed`` those that the name gives. It has ``slots``
+    of a variable's shape. A step ``is_linear`` in the gradient; a sparse one writes only the rows
+    that it is given, unless it ``moves_all_rows``."""
 
     cls: str
+    slots: int
+    zero: ZeroGradient
+    arguments: Mapping[str, Range] = field(default_factory=dict)
     fixed: Arguments = field(default_factory=dict)
     rate: float | None = None
     needs_step: bool = False
+    decays: bool = False
+    is_linear: bool = False
+    moves_all_rows: bool = False
 
 
-OPTIMIZERS: Mapping[str, _Known] = MappingProxyType(
+_MOMENTUM = {"momentum": 0.9}
+_BY_MOMENTUM = ZeroGradient(by=("momentum",))
+_BY_PENALTIES = ZeroGradient(by=tuple(_PENALTIES))
+_DECAY = {"weight_decay": FROM_ZERO}
+OPTIMIZERS: Mapping[str, Known] = MappingProxyType(
     {
-        "sgd": _Known("GradientDescentOptimizer"),
-        "momentum": _Known("MomentumOptimizer", {"momentum": 0.9}),
-        "nesterov": _Known("MomentumOptimizer", {"momentum": 0.9, "use_nesterov": True}),
-        "adam": _Known("AdamOptimizer", rate=0.001),
-        "adagrad": _Known("AdagradOptimizer"),
-        "adagrad_da": _Known("AdagradDAOptimizer", needs_step=True),
-        "adadelta": _Known("AdadeltaOptimizer", rate=0.001),
-        "rmsprop": _Known("RMSPropOptimizer"),
-        "centered_rmsprop": _Known("RMSPropOptimizer", {"centered": True}),
-        "ftrl": _Known("FtrlOptimizer"),
-        "proximal_sgd": _Known("ProximalGradientDescentOptimizer"),
-        "proximal_adagrad": _Known("ProximalAdagradOptimizer"),
+        "sgd": Known("GradientDescentOptimizer", 0, KEEPS, is_linear=True),
+        "momentum": Known(
+            "MomentumOptimizer", 1, WARM_MOVES, {"momentum": SHARE}, _MOMENTUM, is_linear=True
+        ),
+        "nesterov": Known(
+            "MomentumOptimizer",
+            1,
+            WARM_MOVES,
+            {"momentum": SHARE},
+            {**_MOMENTUM, "use_nesterov": True},
+            is_linear=True,
+        ),
+        "adam": Known("AdamOptimizer", 2, WARM_MOVES, _ADAM, rate=0.001, moves_all_rows=True),
+        "adamw": Known(
+            "AdamOptimizer",
+            2,
+            MOVES,
+            _ADAM | _DECAY,
+            rate=0.001,
+            decays=True,
+            moves_all_rows=True,
+        ),
+        "adagrad": Known("AdagradOptimizer", 1, KEEPS, {"initial_accumulator_value": POSITIVE}),
+        "adagrad_da": Known(
+            "AdagradDAOptimizer",
+            2,
+            MOVES,
+            {"initial_gradient_squared_accumulator_value": POSITIVE, **_PENALTIES},
+            needs_step=True,
+        ),
+        "adadelta": Known(
+            "AdadeltaOptimizer", 2, KEEPS, {"rho": SHARE, "epsilon": POSITIVE}, rate=0.001
+        ),
+        "rmsprop": Known("RMSPropOptimizer", 2, _BY_MOMENTUM, _RMSPROP),
+        "centered_rmsprop": Known(
+            "RMSPropOptimizer", 3, _BY_MOMENTUM, _RMSPROP, {"centered": True}
+        ),
+        "ftrl": Known(
+            "FtrlOptimizer",
+            2,
+            MOVES,
+            {
+                "learning_rate_power": TO_ZERO,
+                "initial_accumulator_value": FROM_ZERO,
+                **_PENALTIES,
+                "l2_shrinkage_regularization_strength": FROM_ZERO,
+            },
+        ),
+        "proximal_sgd": Known(
+            "ProximalGradientDescentOptimizer", 0, _BY_PENALTIES, _PENALTIES, is_linear=True
+        ),
+        "proximal_adagrad": Known("ProximalAdagradOptimizer", 1, _BY_PENALTIES, _PROPORTIONAL),
     }
 )
+
+
+def known_by(name: str) -> Known | None:
+    """Return what is known of an optimizer by its name here or that of its class."""
+    named = (known for known in OPTIMIZERS.values() if known.cls == name)
+    return OPTIMIZERS.get(name) or next(named, None)
 
 
 def resolve_rate(name: str, learning_rate: float | None) -> float:
@@ -63,27 +194,11 @@ def resolve_rate(name: str, learning_rate: float | None) -> float:
     return rate
 
 
-def make_optimizer(
-    tf: ModuleType,
-    name: str,
-    learning_rate: float,
-    arguments: Arguments,
-    global_step: object,
-) -> OptimizerSpec:
-    """Make an optimizer by its name; raises TrainError for an argument it does not take.
-
-    Its TensorFlow name is ``graphfreeze_<Name>``, so that no slot collides with an old one's.
-    """
-    known = OPTIMIZERS[name]
-    cls = getattr(tf.train, known.cls)
-    parameters = inspect.signature(cls).parameters
-    unknown = arguments.keys() - parameters.keys()
-    if unknown:
-        offered = sorted(parameters.keys() - {"name", "learning_rate", "global_step"})
-        raise TrainError.unknown_argument(name, sorted(unknown)[0], offered)
-    values: dict[str, object] = {**known.fixed, **arguments, "learning_rate": learning_rate}
-    if known.needs_step:
-        values["global_step"] = global_step
-    title = known.cls.removesuffix("Optimizer")
-    optimizer: OptimizerSpec = cls(**values, name=f"graphfreeze_{title}")
-    return optimizer
+def check_arguments(name: str, arguments: Arguments) -> None:
+    """Look for an argument that a named optimizer does not take, or not so; raises TrainError."""
+    known = OPTIMIZERS[name].arguments
+    for key, value in arguments.items():
+        if key not in known:
+            raise TrainError.unknown_argument(name, key, sorted(known))
+        if not known[key].holds(value):
+            raise TrainError.bad_number(key, value, wanted=known[key].text)

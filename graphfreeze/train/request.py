@@ -9,6 +9,7 @@ from graphfreeze.model.collected import Collections, node_entries
 from graphfreeze.model.graph import Graph
 from graphfreeze.model.names import TensorRef, parse_ref
 from graphfreeze.train.optimizers import OptimizerSpec, resolve_rate
+from graphfreeze.train.schedules import Schedule, parse_schedule
 
 TOTAL = "total"
 _REDUCTIONS = frozenset({"Mean", "Sum", "Add", "AddV2", "AddN", "Mul", "RealDiv", "Select"})
@@ -22,12 +23,24 @@ class TrainRequest:
     losses of the graph; without any, the ``losses`` collection has to leave no doubt.
     ``optimizer`` is a name of ``graphfreeze.train.optimizers``, or any object that has
     ``apply_gradients(grads_and_vars, global_step)``. ``arguments`` go to a named optimizer.
+
+    A named one takes a ``schedule`` of its learning rate, ``lr_scales``, factors of it by pattern
+    (of several that match a variable the last holds), and ``no_decay``, patterns of what
+    ``adamw`` does not decay (BERT's, if there are none). ``clip_norm`` is the largest norm of all
+    gradients together. The gradients of ``accumulate`` runs make one step, and with
+    ``skip_nonfinite`` a run whose gradients hold inf or NaN changes nothing.
     """
 
     loss: tuple[str, ...] = ()
     optimizer: str | OptimizerSpec = "adam"
     learning_rate: float | None = None
     arguments: Mapping[str, float | bool] = field(default_factory=dict)
+    schedule: str | Schedule | None = None
+    clip_norm: float | None = None
+    lr_scales: Mapping[str, float] = field(default_factory=dict)
+    no_decay: tuple[str, ...] = ()
+    accumulate: int = 1
+    skip_nonfinite: bool = False
 
     @property
     def rate(self) -> float | None:
@@ -37,6 +50,17 @@ class TrainRequest:
         if self.learning_rate is not None or self.arguments:
             raise TrainError.settings_of_an_object()
         return None
+
+    @property
+    def chosen_schedule(self) -> Schedule | None:
+        """The schedule; raises TrainError for a text that spells none."""
+        given = self.schedule
+        return parse_schedule(given) if isinstance(given, str) else given
+
+    @property
+    def looks_at_gradients(self) -> bool:
+        """Tell whether anything but the optimizer takes the gradients."""
+        return self.clip_norm is not None or self.accumulate > 1 or self.skip_nonfinite
 
 
 def optimizer_name(request: TrainRequest) -> str:

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from graphfreeze.model.records import ScaleRecord, VariableRecord
-from graphfreeze.report.notes import SLOTS, overlay_notes, scaling_notes
+from graphfreeze.report.notes import overlay_notes, scaling_notes
 from graphfreeze.train.optimizers import OPTIMIZERS
 
 
@@ -90,7 +90,3 @@ def test_scaling_under_an_unknown_optimizer_or_none() -> None:
     assert "under LazyAdam scaling a gradient is not a learning rate: it may divide by" in unknown
     (none,) = scaling_notes([SCALED], None)
     assert "sgd and momentum take a factor of the gradient as a learning rate" in none
-
-
-def test_every_optimizer_has_its_slots_counted() -> None:
-    assert SLOTS.keys() == OPTIMIZERS.keys()

@@ -111,6 +111,25 @@ def test_long_lists_are_shortened_between_names() -> None:
     assert all(key in told(record, Path("out"), verbose=True) for key in keys)
 
 
+def test_what_infers_drops_no_more_or_goes_on_is_told() -> None:
+    norms = [f"block_{i}/bn/FusedBatchNormV3" for i in range(8)]
+    going = variable("bn/mean", "updated", rule="--batch-norm keep")
+    record = msgspec.structs.replace(
+        RECORD,
+        variables=[*RECORD.variables, going],
+        batch_norms_inference=norms,
+        dropouts_off=["block_0/dropout/mul"],
+    )
+    lines = told(record, None).splitlines()
+    words = [" ".join(line.split()) for line in lines]
+    assert "mean [10, 2] 20 updated --batch-norm keep" in words
+    assert "updated 20 1" in words
+    assert "  no dropout block_0/dropout/mul" in lines
+    assert any(line.startswith(f"  inferring  {norms[0]}, {norms[1]},") for line in lines)
+    assert any(line.endswith(f"{norms[5]} and 2 more") for line in lines)
+    assert "inferring" not in told(RECORD, None)
+
+
 def test_changed_keys_are_told() -> None:
     text = told(msgspec.structs.replace(RECORD, keys_changed=["emb", "head/w"]), Path("out"))
     assert "1 key added, 0 dropped, 2 changed" in text

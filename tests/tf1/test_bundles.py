@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[2]
 PYTHON = Path(os.environ.get("GRAPHFREEZE_TF1_PYTHON", ROOT / ".venv-tf1" / "bin" / "python"))
 NAMES = ["text_classifier", "bert_tiny", "resource_mlp", "conv_bn", "bare_graph"]
 TABLE_NAMES = ["tied_softmax", "nce", "partitioned_mod", "partitioned_div", "loop_lookup"]
+NORM_NAMES = ["batch_norms", "batch_norms, kept"]
 CORPUS_NAMES = ["cifar", "cifar, rows", "regression"]
 
 
@@ -30,7 +31,7 @@ def python() -> Path:
     return PYTHON
 
 
-@pytest.mark.parametrize("name", [*NAMES, *TABLE_NAMES, *CORPUS_NAMES])
+@pytest.mark.parametrize("name", [*NAMES, *TABLE_NAMES, *NORM_NAMES, *CORPUS_NAMES])
 def test_five_steps(name, python, make_bundle, train_bundle, check_trained, tmp_path) -> None:
     made = make_bundle(name)
     values = train_bundle(python, made.folder, made.feeds, tmp_path / "values.npz")

@@ -58,9 +58,9 @@ def train(bundle: Path, feeds: Values, *, loss: str | None, steps: int) -> Value
         for _ in range(steps):
             session.run(tf.get_collection("train_op")[0], feeds)
         after = read_variables(session)
-        if loss:
-            losses["loss_after"] = session.run(loss, feeds)
         lost = find_lost(saver, session, after)
+        if loss:  # it may wait for updates of moving averages
+            losses["loss_after"] = session.run(loss, feeds)
     if lost:
         sys.exit(lost)
     result = {f"before/{name}": before[name] for name in before}
