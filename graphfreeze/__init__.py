@@ -4,18 +4,36 @@
 and ``save`` are the way out. Scripts that still build their graph use ``graphfreeze.live``.
 """
 
-from graphfreeze.api import FrozenModel, add_train_op, freeze, load, report, save, show
+from graphfreeze.api import (
+    FrozenModel,
+    add_train_op,
+    explain_gradient,
+    explain_writers,
+    freeze,
+    load,
+    report,
+    save,
+    show,
+    verify,
+    verify_checkpoints,
+)
 from graphfreeze.errors import GraphfreezeError
 from graphfreeze.selection.plan import FreezePlan
+from graphfreeze.train.schedules import Schedule
 
 __all__ = [
     "FreezePlan",
     "FrozenModel",
     "GraphfreezeError",
+    "Schedule",
     "add_train_op",
+    "explain_gradient",
+    "explain_writers",
     "freeze",
     "load",
     "report",
     "save",
     "show",
+    "verify",
+    "verify_checkpoints",
 ]

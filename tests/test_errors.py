@@ -358,6 +358,42 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
         TrainError.settings_of_an_object(),
         "an optimizer object has its own learning rate and arguments; leave",
     ),
+    "TrainError.named_only": (
+        TrainError.named_only("--lr-scale"),
+        "--lr-scale needs an optimizer by its name, an object has settings of its own; give a name",
+    ),
+    "TrainError.no_decay": (
+        TrainError.no_decay("sgd"),
+        "--no-decay: optimizer 'sgd' has no weight decay; use adamw, or leave it out",
+    ),
+    "TrainError.nothing_learns": (
+        TrainError.nothing_learns("--lr-scale", "decodr", NAMES),
+        "--lr-scale: pattern 'decodr' matches no variable that learns; did you mean decoder",
+    ),
+    "TrainError.bad_number": (
+        TrainError.bad_number("--clip-norm", -1.0, wanted="a positive number"),
+        "--clip-norm: -1.0 is not a positive number; give one, or leave it out",
+    ),
+    "TrainError.unknown_schedule": (
+        TrainError.unknown_schedule("cosin", ["constant", "cosine"]),
+        "--schedule: no schedule 'cosin'; did you mean cosine",
+    ),
+    "TrainError.unknown_schedule_key": (
+        TrainError.unknown_schedule_key("cosine", "x", ["steps", "alpha", "warmup"]),
+        "--schedule: 'cosine' takes no 'x'; choose from steps, alpha, warmup",
+    ),
+    "TrainError.missing_schedule_key": (
+        TrainError.missing_schedule_key("cosine", "steps"),
+        "--schedule: 'cosine' needs 'steps'; give it as in 'cosine:steps=...'",
+    ),
+    "TrainError.bad_schedule_value": (
+        TrainError.bad_schedule_value("cosine", "steps", "x", wanted="a number"),
+        "--schedule: 'cosine' has steps = 'x', which is not a number; mend it",
+    ),
+    "TrainError.update_before_gradients": (
+        TrainError.update_before_gradients(["bn/AssignMovingAvg"]),
+        "--skip-nonfinite: bn/AssignMovingAvg would write in a step that is to be skipped",
+    ),
     "TrainError.missing_ops": (
         TrainError.missing_ops(["Zeta", "Abacus", "Zeta"], version="1.15.0"),
         "TensorFlow 1.15.0 lacks ops of this graph: Abacus, Zeta; use",
@@ -472,6 +508,90 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
     "WordError.not_finite": (
         WordError.not_finite("d.vec", "'cat'", dtype="float16"),
         "d.vec: the vector of 'cat' holds inf or nan, or a number too large for float16",
+    ),
+    "CheckError.no_bundle": (
+        CheckError.no_bundle("out"),
+        "out: a bundle has a checkpoint to begin with, and there is none here",
+    ),
+    "CheckError.other_model": (
+        CheckError.other_model("out", "in/m.meta", "other/m.meta"),
+        "out was made from another model than other/m.meta: its record names in/m.meta, with "
+        "other bytes; give that one",
+    ),
+    "CheckError.unsafe_ops": (
+        CheckError.unsafe_ops("in/m.meta", [f"r{i} (op ReadFile, reads files)" for i in range(4)]),
+        "in/m.meta: not run, for ops reach outside: r0 (op ReadFile, reads files), "
+        "r1 (op ReadFile, reads files) and 2 more; "
+        "if you trust the model, give --allow-unsafe-ops",
+    ),
+    "CheckError.needs_feed": (
+        CheckError.needs_feed("examples", "string"),
+        "nothing tells what to feed 'examples' (string) with; "
+        "give it with --feed examples=@FILE.npy",
+    ),
+    "CheckError.needs_queue": (
+        CheckError.needs_queue("batch"),
+        "'batch' takes from a queue, and none is filled here; give what it returns with "
+        "--feed batch:0=@FILE.npy",
+    ),
+    "CheckError.bad_feed": (
+        CheckError.bad_feed("int:3:3", "the range is empty"),
+        "--feed int:3:3: the range is empty",
+    ),
+    "CheckError.unknown_feed": (
+        CheckError.unknown_feed("lables", ["ids", "labels"]),
+        "--feed: no tensor 'lables' in the graph; did you mean labels?",
+    ),
+    "CheckError.missing_ops": (
+        CheckError.missing_ops(["MyOp"], path="in/m.meta", version="2.21.0"),
+        "in/m.meta: TensorFlow 2.21.0 lacks ops of this graph: MyOp; "
+        "only --record FILE checks without running it",
+    ),
+    "CheckError.import_refused": (
+        CheckError.import_refused("in/m.meta", "a and b do not fit\n", version="2.21.0"),
+        "in/m.meta: TensorFlow 2.21.0 refuses the graph: a and b do not fit",
+    ),
+    "CheckError.run_failed": (
+        CheckError.run_failed("in/m.meta", "Incompatible shapes", ["b:0", "a:0"]),
+        "in/m.meta: TensorFlow cannot run it: Incompatible shapes; fed were a:0, b:0; "
+        "give other values with --feed NAME=VALUES",
+    ),
+    "CheckError.no_saver": (
+        CheckError.no_saver("out/model.meta"),
+        "out/model.meta: the graph has no saver; write it as a bundle with graphfreeze freeze",
+    ),
+    "CheckError.no_value": (
+        CheckError.no_value("in/m.meta", ["w"]),
+        "in/m.meta: no checkpoint holds a value of w, and the graph does not say "
+        "how to initialize it; name the values with --checkpoint",
+    ),
+    "CheckError.bad_record": (
+        CheckError.bad_record("out/model.meta", "JSON is malformed"),
+        "out/model.meta: no record of a freeze (JSON is malformed); give the graphfreeze.json of",
+    ),
+    "CheckError.unsafe_step": (
+        CheckError.unsafe_step(["w/Assign (op Assign) writes the frozen w; path t -> b"] * 3),
+        "breaks the promise: w/Assign (op Assign) writes the frozen w; path t -> b (and 2 more)",
+    ),
+    "CheckError.no_checkpoint": (
+        CheckError.no_checkpoint("in"),
+        "in: no checkpoint; name its prefix (model.ckpt-7 of model.ckpt-7.index), or a folder",
+    ),
+    "CheckError.missing_keys": (
+        CheckError.missing_keys("in/m", NAMES),
+        "in/m: the checkpoint lacks encoder/layer_1/kernel, encoder/layer_10/kernel, dec",
+    ),
+    "CheckError.unknown_variable": (
+        CheckError.unknown_variable("encoder/layer_1/kernal", NAMES),
+        "the model has no variable 'encoder/layer_1/kernal'; did you mean encoder/layer_1/kernel",
+    ),
+    "CheckError.several_variables": (
+        CheckError.several_variables("encoder", NAMES[:2]),
+        "'encoder' is no variable and holds 2; name one: encoder/layer_1/kernel, encoder/layer_10/",
+    ),
+    "CheckError.unknown_train_op": (
+        CheckError.unknown_train_op("trian_op", ["train_op", "init"], own=["train_op"]),
+        "the graph has no op 'trian_op' to take as the train_op; did you mean train_op?",
     ),
 }
 

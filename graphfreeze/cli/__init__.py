@@ -12,8 +12,10 @@ from types import FrameType
 
 import click
 
+from graphfreeze.cli.explain import explain
 from graphfreeze.cli.freeze import freeze
 from graphfreeze.cli.show import show
+from graphfreeze.cli.verify import verify
 from graphfreeze.errors import GraphfreezeError
 
 NAME = "graphfreeze"
@@ -33,6 +35,8 @@ def command() -> None:
 
 command.add_command(show)
 command.add_command(freeze)
+command.add_command(explain)
+command.add_command(verify)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -11,9 +11,10 @@ from graphfreeze import api
 from graphfreeze.cli import options
 from graphfreeze.cli.chatter import without_chatter
 from graphfreeze.cli.console import print_json, print_lines, warn, working
-from graphfreeze.cli.entry_options import entries
+from graphfreeze.cli.entry_options import choice_option, entries
 from graphfreeze.cli.freeze_options import DEFAULT, FreezeOptions, check_options, check_plan
 from graphfreeze.cli.sections import SectionedCommand, scope_option, training_option
+from graphfreeze.cli.training_options import settings
 from graphfreeze.model.records import FreezeRecord
 from graphfreeze.report.freeze_text import freeze_lines
 from graphfreeze.report.notes import scaling_notes
@@ -50,6 +51,15 @@ Examples:
 @scope_option(
     "--stop-gradient", metavar="TENSOR", multiple=True, help="Nothing learns through this tensor."
 )
+@choice_option(
+    scope_option,
+    "--batch-norm",
+    "In frozen scopes: moving averages stop ('statistics', default), and batch norms use them "
+    "('inference'), or they go on and are not frozen ('keep').",
+)
+@choice_option(
+    scope_option, "--dropout", "In frozen scopes: 'keep' it (default), or turn it 'off'."
+)
 @entries
 @training_option(
     "--loss",
@@ -65,8 +75,9 @@ Examples:
     "--learning-rate",
     type=float,
     metavar="X",
-    help="Default: 0.001 for adam and adadelta; the others need one.",
+    help="Default: 0.001 for adam, adamw and adadelta; the others need one.",
 )
+@settings
 @training_option(
     "--keep-slots",
     is_flag=True,
@@ -77,6 +88,12 @@ Examples:
 @options.checkpoint
 @click.option("--force", is_flag=True, help="Replace OUT if it exists.")
 @click.option("--dry-run", is_flag=True, help="Do all but write; OUT may be left out.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**31 - 1),
+    metavar="N",
+    help="Draw new values, such as added rows, alike each time.",
+)
 @options.as_json
 @click.option("-v", "--verbose", is_flag=True, help="Tell every variable, op and key.")
 @click.pass_context
@@ -127,7 +144,7 @@ def _run(chosen: FreezeOptions, plan: FreezePlan) -> FreezeRecord:
     if chosen.place is not None:
         api.check_out(model, chosen.place, force=chosen.force)
     keep = [name for name in chosen.loss if name != TOTAL]
-    frozen = api.freeze(model, plan, keep=keep)
+    frozen = api.freeze(model, plan, keep=keep, seed=chosen.seed)
     with nullcontext(sys.stderr) if chosen.is_graph_file else without_chatter() as stderr:
         if not (chosen.no_train_op or chosen.is_graph_file):
             with working("building the train_op with TensorFlow ...", stderr):
@@ -137,6 +154,13 @@ def _run(chosen: FreezeOptions, plan: FreezePlan) -> FreezeRecord:
                     optimizer=chosen.optimizer or DEFAULT,
                     learning_rate=chosen.learning_rate,
                     keep_slots=chosen.keep_slots,
+                    arguments=chosen.optimizer_argument,
+                    schedule=chosen.schedule,
+                    clip_norm=chosen.clip_norm,
+                    lr_scales=chosen.lr_scale,
+                    no_decay=chosen.no_decay,
+                    accumulate=chosen.accumulate or 1,
+                    skip_nonfinite=chosen.skip_nonfinite,
                 )
         api.complete(frozen, chosen.place or "bundle")
         if chosen.place is not None and not chosen.dry_run:

@@ -8,13 +8,15 @@ import msgspec
 from graphfreeze.emit.place import is_file
 from graphfreeze.selection.plan import FreezePlan
 
-DEFAULT = "adam"
+DEFAULT, DECAYING = "adam", "adamw"
 _ROWS = ("freeze_rows", "train_rows", "freeze_words", "train_words")
 _NEEDS = {
     "vocab": ("freeze_words", "train_words", "add_words", "vectors"),
     "missing_words": ("freeze_words", "train_words"),
     "partition": ("freeze_words", "train_words", "vectors"),
     "row_strategy": _ROWS,
+    "batch_norm": ("freeze", "train_only"),
+    "dropout": ("freeze", "train_only"),
     "mask_kernel": (*_ROWS, "freeze_columns", "freeze_elements", "row_scale"),
 }
 
@@ -28,9 +30,17 @@ class FreezeOptions(msgspec.Struct, frozen=True):
     optimizer: str | None
     learning_rate: float | None
     keep_slots: bool
+    optimizer_argument: dict[str, float | bool]
+    no_decay: tuple[str, ...]
+    schedule: str | None
+    lr_scale: dict[str, float]
+    clip_norm: float | None
+    accumulate: int | None
+    skip_nonfinite: bool
     no_train_op: bool
     checkpoint: str | None
     force: bool
+    seed: int | None
     dry_run: bool
     json: bool
     verbose: bool
@@ -74,9 +84,17 @@ def check_options(chosen: FreezeOptions) -> None:
         "--loss": chosen.loss,
         "--optimizer": chosen.optimizer,
         "--learning-rate": chosen.learning_rate,
-        "--keep-slots": chosen.keep_slots or None,
+        "--keep-slots": chosen.keep_slots,
+        "--optimizer-argument": chosen.optimizer_argument,
+        "--no-decay": chosen.no_decay,
+        "--schedule": chosen.schedule,
+        "--lr-scale": chosen.lr_scale,
+        "--clip-norm": chosen.clip_norm,
+        "--accumulate": chosen.accumulate,
+        "--skip-nonfinite": chosen.skip_nonfinite,
     }
-    name = next((name for name, value in given.items() if value not in (None, ())), None)
+    asked = (name for name, v in given.items() if v not in (None, (), {}) and v is not False)
+    name = next(asked, None)
     if name is not None and chosen.is_graph_file:
         raise click.UsageError(
             f"{name} needs a bundle: the graph file {chosen.out} carries no train_op; "
@@ -84,3 +102,5 @@ def check_options(chosen: FreezeOptions) -> None:
         )
     if name is not None and chosen.no_train_op:
         raise click.UsageError(f"{name} has no meaning with --no-train-op; leave one out")
+    if chosen.no_decay and (chosen.optimizer or DEFAULT) != DECAYING:
+        raise click.UsageError(f"--no-decay has no meaning without --optimizer {DECAYING}")

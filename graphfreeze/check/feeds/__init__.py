@@ -1,0 +1,1 @@
+"""Feed what a model wants to be fed with."""

@@ -1,0 +1,1 @@
+"""Run the original and the bundle, and compare bits."""

@@ -1,0 +1,133 @@
+"""Which value each variable of the original is compared under: that of the bundle's checkpoint."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from graphfreeze.emit.boxes import parse_box
+from graphfreeze.emit.source import Shapes, read_shapes
+from graphfreeze.model.model import Model
+from graphfreeze.model.saver import saved_variable
+from graphfreeze.model.variables import Variable
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a variable's value is: the key, or a slice of it, of a checkpoint."""
+
+    variable: Variable
+    prefix: Path
+    key: str
+    slice: str = ""
+
+
+@dataclass
+class Held:
+    """Values for variables: in checkpoints at ``places``, else by ``initializers``.
+
+    ``grown`` variables are smaller than what the bundle has, and hold its beginning; ``others``
+    have another shape there and hold what the original's checkpoint has; ``missing`` have no
+    value at all."""
+
+    places: list[Place] = field(default_factory=list)
+    initializers: list[str] = field(default_factory=list)
+    grown: list[str] = field(default_factory=list)
+    others: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+
+
+def find_held(original: Model, out: Model, nodes: Collection[str]) -> Held:
+    """Return the values for those variables of the original that are among ``nodes``."""
+    given, own = _shapes(out.source.checkpoint), _shapes(original.source.checkpoint)
+    slices, held = dict(_slices(original)), Held()
+    for variable in original.variables:
+        if variable.name not in nodes:
+            continue
+        key, box = slices.get(variable.name, (_whole_name(variable), ""))
+        new, old = given.get(key), own.get(key)
+        size = parse_box(box).shape if box else old if old is not None else variable.shape
+        if out.source.checkpoint is not None and new is not None:
+            if size is None or _fits(size, new):
+                held.places.append(Place(variable, out.source.checkpoint, key, box))
+                continue
+            if not box and _holds(new, size):
+                held.grown.append(variable.name)
+                spec = _beginning(new, size)
+                held.places.append(Place(variable, out.source.checkpoint, key, spec))
+                continue
+            held.others.append(variable.name)
+        if original.source.checkpoint is not None and old is not None:
+            held.places.append(Place(variable, original.source.checkpoint, key, box))
+        elif (start := find_initializer(original, variable)) is not None:
+            held.initializers.append(start)
+        else:
+            held.missing.append(variable.name)
+    return held
+
+
+def _shapes(prefix: Path | None) -> Shapes:
+    return {} if prefix is None else read_shapes(prefix)
+
+
+def find_initializer(model: Model, variable: Variable) -> str | None:
+    """Return the op that initializes a variable, None where nothing names one."""
+    name = "" if variable.definition is None else str(variable.definition.initializer_name)
+    return name if name in model.graph else None
+
+
+def _whole_name(variable: Variable) -> str:
+    return variable.partition_of or variable.name
+
+
+def _slices(model: Model) -> Iterator[tuple[str, tuple[str, str]]]:
+    """Yield key and slice of each variable, by its saver, else by what describes it."""
+    for variable in model.variables:
+        if variable.partition_of and variable.definition is not None:
+            info = variable.definition.save_slice_info_def
+            spans = zip(info.var_offset, info.var_shape, strict=True)
+            text = ":".join(f"{start},{length}" for start, length in spans)
+            yield variable.name, (str(info.full_name), f"{_joined(info.full_shape)} {text}")
+    for entry in model.saver_ops.all_entries() if model.saver_ops is not None else ():
+        name = saved_variable(model.graph, entry.tensor)
+        if name is not None:
+            yield name, (entry.key, entry.slice)
+
+
+def _joined(sizes: Sequence[int]) -> str:
+    return " ".join(str(int(size)) for size in sizes)
+
+
+def _fits(size: Sequence[int | None], found: Sequence[int]) -> bool:
+    pairs = zip(size, found, strict=False)
+    return len(size) == len(found) and all(a in (None, b) for a, b in pairs)
+
+
+def _holds(found: Sequence[int], size: Sequence[int | None]) -> bool:
+    """Tell whether an array is at least as large as another in every dimension."""
+    pairs = zip(size, found, strict=False)
+    return len(size) == len(found) and all(a is not None and a <= b for a, b in pairs)
+
+
+def _beginning(found: Sequence[int], size: Sequence[int | None]) -> str:
+    """Return the slice that is the beginning of an array: ``12 4 0,10:-``."""
+    pairs = zip(size, found, strict=True)
+    spans = ":".join("-" if a == b else f"0,{a}" for a, b in pairs)
+    return f"{_joined(found)} {spans}"
+
+
+def find_unsaved(model: Model, nodes: Collection[str]) -> list[Variable]:
+    """Return the variables among ``nodes`` that the model's saver does not restore."""
+    saver = model.saver_ops
+    entries = saver.all_entries() if saver is not None else ()
+    saved = {saved_variable(model.graph, entry.tensor) for entry in entries}
+    return [v for v in model.variables if v.name in nodes and v.name not in saved]
+
+
+def saved_places(model: Model) -> Mapping[str, tuple[str, str]]:
+    """Return key and slice of each variable that the model's saver keeps, by its name."""
+    saver, found = model.saver_ops, {}
+    for entry in saver.all_entries() if saver is not None else ():
+        name = saved_variable(model.graph, entry.tensor)
+        if name is not None:
+            found[name] = (entry.key, entry.slice)
+    return found

@@ -1,0 +1,142 @@
+"""Check a bundle against the model that it was made from: statically, and by running both."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from graphfreeze.check.feeds.chosen_feeds import ChosenFeeds
+from graphfreeze.check.feeds.feed_values import feed_records
+from graphfreeze.check.moved import check_values
+from graphfreeze.check.proof.static_check import check_static
+from graphfreeze.check.record import read_record
+from graphfreeze.check.running.forward_check import Forward, begin, check_forward
+from graphfreeze.check.running.importing import opened
+from graphfreeze.check.running.needed_nodes import Running
+from graphfreeze.check.running.outputs import find_outputs
+from graphfreeze.check.running.round_trip import check_round_trip
+from graphfreeze.check.running.steps_check import NAME as STEPS
+from graphfreeze.check.running.steps_check import Steps
+from graphfreeze.check.running.what_runs import WhatRuns
+from graphfreeze.emit.place import RECORD
+from graphfreeze.errors import CheckError
+from graphfreeze.model.model import Model
+from graphfreeze.model.records import FreezeRecord
+from graphfreeze.model.verify_records import (
+    FAILED,
+    SKIPPED,
+    ChangeRecord,
+    SectionRecord,
+    VerifyRecord,
+)
+
+Sections = tuple[SectionRecord, SectionRecord, list[ChangeRecord]]
+
+
+OnStep = Callable[[int], None]
+
+
+def verify(
+    original: Model,
+    out: Model,
+    *,
+    steps: int = 5,
+    batch: int = 8,
+    feeds: Sequence[str] = (),
+    seed: int = 0,
+    allow_unsafe_ops: bool = False,
+    on_step: OnStep = lambda _: None,
+) -> VerifyRecord:
+    """Check a loaded bundle: what its files show, its outputs, its steps, its saver.
+
+    Open dimensions of placeholders are ``batch`` long; what they are fed with is inferred, or given
+    as ``NAME=int:0:30522``, ``NAME=@file.npy`` and the like in ``feeds``. ``seed`` is that of feeds
+    and random ops. ``allow_unsafe_ops`` lets ops run that reach files, the network or Python.
+    ``on_step`` is told how many steps are done. Starts TensorFlow. Raises CheckError where the
+    check cannot be made, LoadError.
+    """
+    settings = _Settings(steps, batch, feeds, seed, allow_unsafe_ops, on_step)
+    return _verify(original, out, settings)
+
+
+def verify_checkpoints(record: str | Path, before: str | Path, after: str | Path) -> VerifyRecord:
+    """Tell which frozen entries differ between two checkpoints of a training that is over.
+
+    ``record`` is the ``graphfreeze.json`` of the bundle, or the bundle. Nothing is run. Raises
+    CheckError, LoadError."""
+    section, changes = check_values(read_record(Path(record)), Path(before), Path(after))
+    return VerifyRecord(
+        original=str(before),
+        out=str(after),
+        passed=section.status != FAILED,
+        sections=[section],
+        changes=changes,
+    )
+
+
+@dataclass(frozen=True)
+class _Settings:
+    steps: int
+    batch: int
+    feeds: Sequence[str]
+    seed: int
+    allows_unsafe: bool
+    on_step: OnStep
+
+
+def _verify(original: Model, out: Model, settings: _Settings) -> VerifyRecord:
+    record = read_record(out.source.path.with_name(RECORD))
+    _check_pair(original, out, record)
+    feeds = ChosenFeeds((original, out), settings.feeds, settings.batch, settings.seed)
+    what = WhatRuns(original, out, record, settings.allows_unsafe, frozenset(feeds.given))
+    outputs = find_outputs(original, out, record)
+    needed = what.find(outputs.losses)
+    what.check(needed)
+    feeds = feeds.infer(what.to_feed(needed))
+    others, runs, feeds, notes = what.with_others(outputs, feeds)
+    static = check_static(out, record)
+    asked = Forward(original, out, record, outputs.losses, others, runs, feeds, settings.seed)
+    forward, compared = check_forward(asked, notes)
+    steps, trip, changes = _train(out, record, needed.out, feeds, settings)
+    sections = [static, forward, steps, trip]
+    return VerifyRecord(
+        original=str(original.source.path),
+        out=str(out.source.path.parent),
+        passed=all(each.status != FAILED for each in sections),
+        sections=sections,
+        feeds=feed_records(feeds.specs),
+        outputs=compared,
+        steps=settings.steps if steps.status != SKIPPED else 0,
+        seed=settings.seed,
+        changes=changes,
+    )
+
+
+def _check_pair(original: Model, out: Model, record: FreezeRecord) -> None:
+    """Refuse a bundle of another model, and one without values; raises CheckError."""
+    if hashlib.sha256(original.raw).hexdigest() != record.source_sha256:
+        raise CheckError.other_model(out.source.path.parent, record.source, original.source.path)
+    if out.source.checkpoint is None:
+        raise CheckError.no_bundle(out.source.path.parent)
+
+
+def _train(
+    out: Model, record: FreezeRecord, running: Running, feeds: ChosenFeeds, settings: _Settings
+) -> Sections:
+    """Run steps, then save and restore what they made of the variables."""
+    with opened(out, running.nodes, settings.seed) as model:
+        begin(model, running)
+        model.start(running.starts, feeds.arrays(out.graph))
+        if record.train_op is None:
+            steps = SectionRecord(STEPS, SKIPPED, notes=["the bundle has no train_op"])
+            return steps, check_round_trip(model), []
+        run = Steps(
+            opened=model,
+            record=record,
+            nodes=running.nodes,
+            feeds_of=lambda step: feeds.arrays(out.graph, step=step),
+            count=settings.steps,
+            on_step=settings.on_step,
+        )
+        steps, changes = run.run()
+        return steps, check_round_trip(model), changes
