@@ -1,4 +1,4 @@
-"""Freeze a BERT-like model written by TensorFlow 1.15, train the rest, compare every bit."""
+"""Freeze a BERT-like model written by TensorFlow 1.15, train the rest, compare bits, verify."""
 
 import json
 import shlex
@@ -32,11 +32,12 @@ def main() -> None:
         print(f"\nTraining the bundle for {STEPS} steps, with TensorFlow alone:", flush=True)
         before, after = train(out)
         told = json.loads((out / "graphfreeze.json").read_text())
-    records = [record for record in told["variables"] if record["name"] in before]
-    moved = sum(compare(record, before, after) for record in records)
-    if moved:
-        sys.exit(f"{moved} frozen values moved")
-    print("\nEvery frozen value has the bits that it has in the original checkpoint.")
+        records = [record for record in told["variables"] if record["name"] in before]
+        moved = sum(compare(record, before, after) for record in records)
+        if moved:
+            sys.exit(f"{moved} frozen values moved")
+        print("\nEvery frozen value has the bits that it has in the original checkpoint.")
+        verify(out)
 
 
 def train(bundle: Path) -> tuple[dict, dict]:
@@ -62,6 +63,17 @@ def train(bundle: Path) -> tuple[dict, dict]:
             loss, _ = session.run([told["loss"], train_op], feeds)
             print(f"  step {step + 1}  loss {loss:.6f}")
         return before, session.run(values)
+
+
+def verify(bundle: Path) -> None:
+    """Let graphfreeze prove the bundle, and print what each part came to."""
+    command = ["graphfreeze", "verify", str(MODEL.relative_to(ROOT)), str(bundle), "--json"]
+    print("\n$", shlex.join(command), flush=True)
+    made = subprocess.run(
+        [sys.executable, "-m", *command], cwd=ROOT, stdout=subprocess.PIPE, check=True
+    )
+    for section in json.loads(made.stdout)["sections"]:
+        print(f"  {section['name']:10}  {section['status']}")
 
 
 def compare(record: dict, before: dict, after: dict) -> int:

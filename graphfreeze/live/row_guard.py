@@ -17,22 +17,13 @@ from types import ModuleType
 from typing import Any
 
 from graphfreeze.selection.rows import RowSet
+from graphfreeze.train.optimizers import OPTIMIZERS
 
 Tensor = Any  # TensorFlow has no types
 Variable = Any
 
-# Each one's _apply_sparse and _resource_apply_sparse, whatever the gradient, write no other row.
-_EXACT = (
-    "AdadeltaOptimizer",
-    "AdagradDAOptimizer",
-    "AdagradOptimizer",
-    "FtrlOptimizer",
-    "GradientDescentOptimizer",
-    "MomentumOptimizer",
-    "ProximalAdagradOptimizer",
-    "ProximalGradientDescentOptimizer",
-    "RMSPropOptimizer",
-)
+# The sparse update of these writes no other row than those it is given, whatever the gradient.
+_EXACT = frozenset(known.cls for known in OPTIMIZERS.values() if not known.moves_all_rows)
 
 
 class RowGuard:

@@ -169,6 +169,20 @@ def test_nothing_learns(tmp_path: Path) -> None:
     assert section(record, "steps").failures == told
 
 
+def test_a_step_may_take_several_runs(tmp_path: Path) -> None:
+    plan = graphfreeze.FreezePlan(freeze=("hidden",), freeze_rows={"word_embedding": "0:500"})
+    model = graphfreeze.load(MODELS / "text_classifier")
+    frozen = graphfreeze.freeze(model, plan)
+    graphfreeze.add_train_op(frozen, accumulate=3, skip_nonfinite=True, clip_norm=1.0)
+    graphfreeze.save(frozen, tmp_path / "out")
+    done: list[int] = []
+    out = graphfreeze.load(tmp_path / "out")
+    record = graphfreeze.verify(model, out, steps=1, on_step=done.append)
+    assert record.passed
+    assert done == [0, 0, 1]
+    assert change(record, "output/kernel", "trainable").moved == 64
+
+
 def test_bundle_without_train_op(tmp_path: Path) -> None:
     frozen = graphfreeze.freeze(graphfreeze.load(MODELS / "resource_mlp"), FREEZE)
     graphfreeze.save(frozen, tmp_path / "out")

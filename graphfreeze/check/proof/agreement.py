@@ -133,9 +133,10 @@ def _slots(draft: Draft, record: FreezeRecord) -> Iterator[str]:
     """Compare the slots of what learns; what is frozen has none."""
     counts: dict[str, int] = {}
     there: dict[str, Variable] = {variable.name: variable for variable in draft.variables}
+    others = {told.name for told in record.variables}  # one of the model's may be called so
     for name in there:
         owner, mark, _ = name.rpartition(_SLOT)
-        if mark:
+        if mark and name not in others:
             counts[owner] = counts.get(owner, 0) + 1
     for told in record.variables:
         if told.state == FROZEN and told.name in counts:

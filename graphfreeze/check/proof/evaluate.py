@@ -101,7 +101,7 @@ class Evaluator:
         try:
             with np.errstate(all="ignore"):
                 return _apply(node, values)
-        except (ValueError, IndexError, TypeError):
+        except (ValueError, IndexError, TypeError, ArithmeticError, MemoryError):
             return None
 
 
@@ -117,7 +117,7 @@ def constant(proto: TensorProto) -> Array | None:
 
 
 def _apply(node: NodeDef, values: list[Value]) -> Value | None:
-    """Do what an op does; raises ValueError, IndexError, TypeError where it cannot be done."""
+    """Do what an op does; raises ValueError, IndexError and the like where it cannot be done."""
     op = str(node.op)
     if op in _PASSED:
         return values[0]

@@ -16,7 +16,7 @@ from graphfreeze.check.proof.steps import train_ops
 from graphfreeze.errors import RewriteError
 from graphfreeze.model.graph import Edge, Graph
 from graphfreeze.model.names import TensorRef
-from graphfreeze.model.reads import forward_edges, reads, resource_lookups
+from graphfreeze.model.reads import forward_edges, is_write, reads, resource_lookups, writers
 from graphfreeze.model.static_shapes import find_shape
 from graphfreeze.model.variables import Variable
 from graphfreeze.read.number_types import Array
@@ -33,11 +33,20 @@ _UNTOLD = "its mask cannot be told"
 
 
 def forward_graph(draft: Draft, losses: Sequence[TensorRef]) -> Graph:
-    """Return what is fetched besides a train_op, and all it needs; all there is without one."""
-    graph = draft.graph
+    """Return what a gradient can reach: the data that leads to what is fetched besides a train_op.
+
+    Without a train_op that is all that there is. What leads to writers alone is left out: none of
+    them has a gradient."""
+    graph, ends = draft.graph, list(fetched_besides(draft, losses))
+    writing = {w for v in draft.variables for w in writers(graph, v) if is_write(graph, w)}
     if not train_ops(draft):
-        return graph
-    kept = graph.ancestors(fetched_besides(draft, losses))
+        ends = [name for name in graph.nodes if not graph.consumers(name, data_only=True)]
+    kept, todo = set[str](), ends
+    while todo:
+        name = todo.pop()
+        if name in graph and name not in kept and name not in writing:
+            kept.add(name)
+            todo += [ref.node for ref in graph.data_inputs(name)]
     nodes = (node for name, node in graph.nodes.items() if name in kept)
     return Graph(nodes, graph.functions, graph.ops)
 

@@ -15,9 +15,11 @@ from graphfreeze.errors import CheckError
 from graphfreeze.errors.base import listed
 from graphfreeze.model.model import Model
 from graphfreeze.model.names import TensorRef
+from graphfreeze.model.reads import writers
 from graphfreeze.model.records import FreezeRecord
 from graphfreeze.model.verify_records import FAILED, PASSED, SKIPPED, OutputRecord, SectionRecord
 from graphfreeze.read.number_types import Array
+from graphfreeze.selection.resolve import FROZEN, PARTLY
 
 NAME = "forward"
 Told = dict[str, str]
@@ -136,7 +138,7 @@ def _fetch(
 def _compared(
     asked: Forward, held: Held, chosen: Sequence[TensorRef], values: Sequence[Sequence[Array]]
 ) -> tuple[list[OutputRecord], Told]:
-    """Return the figures, and what differs between two runs of the original too."""
+    """Return the figures, and what differs for a reason, with that reason."""
     records = [_output(ref, *pair) for ref, *pair in zip(chosen, *values, strict=True)]
     if not any(each.different for each in records):
         return records, {}
@@ -144,7 +146,22 @@ def _compared(
     triples = zip(chosen, values[0], again, strict=True)
     changing = [ref for ref, a, b in triples if not same_bits(a, b)]
     reason = "two runs of the original itself differ there"
-    return records, {ref.tensor_name: reason for ref in changing}
+    kept = _after_frozen_writes(asked)
+    wrong = [ref for ref, each in zip(chosen, records, strict=True) if each.different]
+    spared = {ref.tensor_name: kept[ref.node] for ref in wrong if ref.node in kept}
+    return records, spared | {ref.tensor_name: reason for ref in changing}
+
+
+def _after_frozen_writes(asked: Forward) -> Told:
+    """Return what takes a variable that the losses of the original write, where it is frozen."""
+    graph, reasons = asked.original.graph, Told()
+    before = graph.ancestors(ref.node for ref in asked.losses)
+    frozen = {told.name for told in asked.record.variables if told.state in (FROZEN, PARTLY)}
+    for variable in asked.original.variables:
+        if variable.name in frozen and not before.isdisjoint(writers(graph, variable)):
+            reason = f"the original writes entries of {variable.name} before that are frozen"
+            reasons |= dict.fromkeys(graph.descendants([variable.name], data_only=True), reason)
+    return reasons
 
 
 def _output(ref: TensorRef, first: Array, second: Array) -> OutputRecord:

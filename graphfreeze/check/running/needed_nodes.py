@@ -8,7 +8,7 @@ from graphfreeze.model.names import TensorRef
 
 _TABLE_STARTS = ("InitializeTable", "LookupTableImport")
 _ITERATOR_STARTS = ("MakeIterator",)
-_QUEUES = ("QueueDequeue", "ReaderRead")
+_QUEUES, _ENQUEUES = ("QueueDequeue", "ReaderRead"), "QueueEnqueue"
 
 
 @dataclass(frozen=True)
@@ -57,4 +57,7 @@ def closure(graph: Graph, wanted: Iterable[str], fed: Collection[TensorRef]) -> 
 
 def find_queue(graph: Graph, nodes: Iterable[str]) -> str | None:
     """Return a node that would wait for a queue which nobody fills, None if there is none."""
-    return next((name for name in nodes if graph.op(name).startswith(_QUEUES)), None)
+    run = list(nodes)
+    filled = {graph.data_inputs(n)[0].node for n in run if graph.op(n).startswith(_ENQUEUES)}
+    takers = (name for name in run if graph.op(name).startswith(_QUEUES))
+    return next((n for n in takers if graph.data_inputs(n)[0].node not in filled), None)

@@ -27,7 +27,8 @@ Feeds = Mapping[str, Array]
 class Steps:
     """Steps of a bundle that was begun; ``feeds_of`` returns what a step is fed with.
 
-    ``nodes`` are those that a step runs. ``on_step`` is told each number of a step that is done."""
+    ``nodes`` are those that a step runs; with ``accumulate`` it takes several runs. ``on_step`` is
+    told each number of a step that is done."""
 
     opened: Opened
     record: FreezeRecord
@@ -41,12 +42,12 @@ class Steps:
         """Run the steps and compare; raises CheckError where TensorFlow fails."""
         before = RestoredValues(self.opened, self._told)
         train_op, probes = str(self.record.train_op), self._probes()
-        for step in range(self.count):
-            found = self.opened.run([train_op, *probes.values()], self.feeds_of(step))[1:]
+        for run in range(self.count * self.record.accumulate):
+            found = self.opened.run([train_op, *probes.values()], self.feeds_of(run))[1:]
             for (name, kind), value in zip(probes, found, strict=True):
                 if bool(value):
                     self.gradients.setdefault(name, set()).add(kind)
-            self.on_step(step + 1)
+            self.on_step((run + 1) // self.record.accumulate)
         known = {name for name, _ in probes}
         changes = [
             msgspec.structs.replace(each, gradient=self._gradient(told, told.name in known))

@@ -106,10 +106,22 @@ def test_a_stop_that_stops_nothing() -> None:
     ]
 
 
-def test_what_only_the_training_takes_is_no_reader() -> None:
-    text = READ + "l = Gather(w/read, ids)\ng = Mul(w/read, w/read)\nt = NoOp(^g)\ntrain_op: t"
-    draft, selection = chosen(text, LAST_THREE)
+NO_READERS = {
+    "gradients of a train_op": "g = Mul(w/read, w/read)\nt = NoOp(^g)\ntrain_op: t",
+    "gradients that an update waits for": "g = Mul(w/read, w/read)\nu = AssignAdd(v, one, ^g)\n"
+    "t = NoOp(^u)\ntrain_op: t\nupdate_ops: u",
+    "the value of an update": "g = Sqrt(w/read)\nu = Assign(w, g)\nt = NoOp(^u)\n"
+    "train_op: t\nupdate_ops: u",
+    "the value of an update, without a train_op": "g = Sqrt(w/read)\nu = Assign(w, g)\n"
+    "update_ops: u",
+}
+
+
+@pytest.mark.parametrize("text", NO_READERS.values(), ids=NO_READERS)
+def test_what_no_loss_takes_is_no_reader(text: str) -> None:
+    v = "v = VariableV2() {shape: []}\none = Const() {value: 1.0}\n"
+    draft, selection = chosen(READ + READERS["a lookup"] + f"\n{v}{text}", LAST_THREE)
     graph = forward_graph(draft, [])
-    assert set(draft.graph.nodes) - set(graph.nodes) == {"g", "t", "points"}
+    assert "g" not in graph
     (wrong,) = find_unmasked(graph, selection, make_evaluator(draft, []))
     assert wrong == "y takes rows of w past their mask"

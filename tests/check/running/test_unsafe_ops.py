@@ -149,6 +149,9 @@ def test_tables_and_iterators_are_started() -> None:
 def test_queue_that_nobody_fills() -> None:
     graph = graph_of(node("q", "FIFOQueueV2"), node("batch", "QueueDequeueManyV2", "q"))
     assert find_queue(graph, ["q", "batch"]) == "batch"
+    filled = graph_of(*graph.nodes.values(), node("fill", "QueueEnqueueV2", "q", "x"))
+    assert find_queue(filled, ["q", "batch", "fill"]) is None
+    assert find_queue(filled, ["q", "batch"]) == "batch"
 
 
 # Arguments and attributes that may name a place outside.
