@@ -27,7 +27,7 @@ from graphfreeze.prepare.grow_tables import GrowTables
 from graphfreeze.prepare.recover_collections import RecoverCollections
 from graphfreeze.prepare.set_rows import SetRows
 from graphfreeze.read import load
-from graphfreeze.report.former import find_former
+from graphfreeze.report.former import find_former, former_losses
 from graphfreeze.report.records import freeze_record, model_record
 from graphfreeze.rewrite.builder import MARK
 from graphfreeze.rewrite.draft import Draft
@@ -67,11 +67,12 @@ def show(model: Model, *, scope: Sequence[str] = ()) -> ModelRecord:
 def explain_gradient(model: Model, variable: str, *, loss: Sequence[str] = ()) -> GradientRecord:
     """Tell why a variable has a gradient of a loss, or none; what cuts it, or the path it takes.
 
-    Without ``loss`` the graph's ``losses`` collection has to leave no doubt. TensorFlow is not
-    started. Raises CheckError, TrainError.
+    Without ``loss`` it is that of a bundle, else the graph's ``losses`` collection has to leave no
+    doubt. TensorFlow is not started. Raises CheckError, TrainError.
     """
     former = find_former(model).get(variable.removesuffix(":0"))
-    return gradients.explain_gradient(model, variable, loss=loss, former=former)
+    asked = loss or former_losses(model)
+    return gradients.explain_gradient(model, variable, loss=asked, former=former)
 
 
 def explain_writers(model: Model, variable: str, *, train_op: str | None = None) -> WritersRecord:

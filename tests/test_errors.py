@@ -233,6 +233,11 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
         RewriteError.pin_with_workers("emb", "step", op="Call", device="/job:ps/task:0"),
         "node 'step' (op Call) writes 'emb': frozen entries could only be put back after it",
     ),
+    "RewriteError.pin_in_branch": (
+        RewriteError.pin_in_branch("emb", "step", branch="cond/Assign", op="Call"),
+        "node 'step' (op Call) writes 'emb': frozen entries could only be put back after it and "
+        "after 'cond/Assign', which is in a branch that may not be taken",
+    ),
     "RewriteError.overlaid_writer": (
         RewriteError.overlaid_writer("emb", "norm/Assign", op="Assign"),
         "node 'norm/Assign' writes 'emb' in each step, with op Assign, and an overlay would hide",
@@ -370,6 +375,10 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
         TrainError.nothing_learns("--lr-scale", "decodr", NAMES),
         "--lr-scale: pattern 'decodr' matches no variable that learns; did you mean decoder",
     ),
+    "TrainError.only_frozen": (
+        TrainError.only_frozen("--lr-scale", "hidden", ["hidden/kernel", "hidden/bias"]),
+        "--lr-scale: pattern 'hidden' matches only what is frozen: hidden/kernel, hidden/bias; fr",
+    ),
     "TrainError.bad_number": (
         TrainError.bad_number("--clip-norm", -1.0, wanted="a positive number"),
         "--clip-norm: -1.0 is not a positive number; give one, or leave it out",
@@ -389,6 +398,10 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
     "TrainError.bad_schedule_value": (
         TrainError.bad_schedule_value("cosine", "steps", "x", wanted="a number"),
         "--schedule: 'cosine' has steps = 'x', which is not a number; mend it",
+    ),
+    "TrainError.rate_of_zero": (
+        TrainError.rate_of_zero("ftrl", "end"),
+        "--schedule: 'end' leads to a learning rate of 0, by which optimizer 'ftrl' divides; give",
     ),
     "TrainError.update_before_gradients": (
         TrainError.update_before_gradients(["bn/AssignMovingAvg"]),
@@ -513,6 +526,11 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
         CheckError.no_bundle("out"),
         "out: a bundle has a checkpoint to begin with, and there is none here",
     ),
+    "CheckError.swapped": (
+        CheckError.swapped("out/model.meta", "in/m.meta"),
+        "out/model.meta is a bundle and in/m.meta is none; give the model first, then the bundle: "
+        "graphfreeze verify ORIGINAL OUT",
+    ),
     "CheckError.other_model": (
         CheckError.other_model("out", "in/m.meta", "other/m.meta"),
         "out was made from another model than other/m.meta: its record names in/m.meta, with "
@@ -537,6 +555,11 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
     "CheckError.bad_feed": (
         CheckError.bad_feed("int:3:3", "the range is empty"),
         "--feed int:3:3: the range is empty",
+    ),
+    "CheckError.large_feed": (
+        CheckError.large_feed("ids:0", (8, 1 << 40)),
+        "ids:0: no array of shape [8, 1099511627776] can be made to feed it; give a smaller "
+        "--batch, or --feed ids:0=@FILE.npy",
     ),
     "CheckError.unknown_feed": (
         CheckError.unknown_feed("lables", ["ids", "labels"]),

@@ -13,7 +13,7 @@ from graphfreeze.check.record import read_record
 from graphfreeze.check.running.forward_check import Forward, begin, check_forward
 from graphfreeze.check.running.importing import opened
 from graphfreeze.check.running.needed_nodes import Running
-from graphfreeze.check.running.outputs import find_outputs
+from graphfreeze.check.running.outputs import Outputs, find_outputs
 from graphfreeze.check.running.round_trip import check_round_trip
 from graphfreeze.check.running.steps_check import NAME as STEPS
 from graphfreeze.check.running.steps_check import Steps
@@ -29,10 +29,9 @@ from graphfreeze.model.verify_records import (
     SectionRecord,
     VerifyRecord,
 )
+from graphfreeze.rewrite.builder import MARK
 
 Sections = tuple[SectionRecord, SectionRecord, list[ChangeRecord]]
-
-
 OnStep = Callable[[int], None]
 
 
@@ -85,11 +84,12 @@ class _Settings:
 
 
 def _verify(original: Model, out: Model, settings: _Settings) -> VerifyRecord:
-    record = read_record(out.source.path.with_name(RECORD))
+    record = _record_of(original, out)
     _check_pair(original, out, record)
     feeds = ChosenFeeds((original, out), settings.feeds, settings.batch, settings.seed)
     what = WhatRuns(original, out, record, settings.allows_unsafe, frozenset(feeds.given))
     outputs = find_outputs(original, out, record)
+    _check_fed(outputs, feeds)
     needed = what.find(outputs.losses)
     what.check(needed)
     feeds = feeds.infer(what.to_feed(needed))
@@ -112,12 +112,29 @@ def _verify(original: Model, out: Model, settings: _Settings) -> VerifyRecord:
     )
 
 
+def _record_of(original: Model, out: Model) -> FreezeRecord:
+    """Return the record of a bundle; raises CheckError where it is none."""
+    file = out.source.path.with_name(RECORD)
+    if not file.is_file():
+        if MARK in original.collections and MARK not in out.collections:
+            raise CheckError.swapped(original.source.path, out.source.path)
+        raise CheckError.no_record(out.source.path)
+    return read_record(file)
+
+
 def _check_pair(original: Model, out: Model, record: FreezeRecord) -> None:
     """Refuse a bundle of another model, and one without values; raises CheckError."""
     if hashlib.sha256(original.raw).hexdigest() != record.source_sha256:
         raise CheckError.other_model(out.source.path.parent, record.source, original.source.path)
     if out.source.checkpoint is None:
         raise CheckError.no_bundle(out.source.path.parent)
+
+
+def _check_fed(outputs: Outputs, feeds: ChosenFeeds) -> None:
+    for ref in outputs.losses:
+        if ref in feeds.given:
+            reason = "it is the loss, which is compared; feed what it is made of"
+            raise CheckError.bad_feed(ref.tensor_name, reason)
 
 
 def _train(

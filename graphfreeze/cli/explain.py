@@ -39,7 +39,7 @@ class ExplainOptions(msgspec.Struct, frozen=True):
     metavar="TENSOR",
     multiple=True,
     help=f"The loss, several are summed; '{TOTAL}' is the sum of all losses of the graph. "
-    "May be left out where the graph's 'losses' leave no doubt.",
+    "May be left out of a bundle, and where the graph's 'losses' leave no doubt.",
 )
 @click.option("--writers", is_flag=True, help="Tell what writes VARIABLE: why it still moves.")
 @click.option(

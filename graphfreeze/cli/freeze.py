@@ -151,7 +151,7 @@ def _run(chosen: FreezeOptions, plan: FreezePlan) -> FreezeRecord:
                 api.add_train_op(
                     frozen,
                     loss=chosen.loss,
-                    optimizer=chosen.optimizer or DEFAULT,
+                    optimizer=DEFAULT if chosen.optimizer is None else chosen.optimizer,
                     learning_rate=chosen.learning_rate,
                     keep_slots=chosen.keep_slots,
                     arguments=chosen.optimizer_argument,

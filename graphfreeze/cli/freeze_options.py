@@ -102,5 +102,5 @@ def check_options(chosen: FreezeOptions) -> None:
         )
     if name is not None and chosen.no_train_op:
         raise click.UsageError(f"{name} has no meaning with --no-train-op; leave one out")
-    if chosen.no_decay and (chosen.optimizer or DEFAULT) != DECAYING:
+    if chosen.no_decay and chosen.optimizer != DECAYING:
         raise click.UsageError(f"--no-decay has no meaning without --optimizer {DECAYING}")

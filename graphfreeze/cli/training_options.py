@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import click
 
 from graphfreeze.cli.sections import training_option
+from graphfreeze.train.request import MOST_RUNS
 
 Command = Callable[..., None]
 _FLAGS = {"true": True, "false": False}
@@ -93,7 +94,7 @@ _SETTINGS = (
     ),
     training_option(
         "--accumulate",
-        type=click.IntRange(1),
+        type=click.IntRange(1, MOST_RUNS),
         metavar="N",
         help="Let the mean gradients of N runs make one step.",
     ),

@@ -74,6 +74,14 @@ class CheckError(GraphfreezeError):
         return cls(f"{path}: a bundle has a checkpoint to begin with, and there is none here")
 
     @classmethod
+    def swapped(cls, original: PathLike, out: PathLike) -> CheckError:
+        """Refuse a bundle in the place of the model."""
+        return cls(
+            f"{original} is a bundle and {out} is none; give the model first, then the bundle: "
+            "graphfreeze verify ORIGINAL OUT"
+        )
+
+    @classmethod
     def other_model(cls, out: PathLike, source: str, original: PathLike) -> CheckError:
         """Refuse to compare a bundle with a model that it was not made from."""
         return cls(
@@ -109,6 +117,14 @@ class CheckError(GraphfreezeError):
     def bad_feed(cls, text: str, reason: str) -> CheckError:
         """Name what was given as a feed and cannot be one, and why."""
         return cls(f"--feed {text}: {reason}")
+
+    @classmethod
+    def large_feed(cls, name: str, shape: Sequence[int]) -> CheckError:
+        """Name a tensor whose feed does not fit into memory."""
+        return cls(
+            f"{name}: no array of shape {list(shape)} can be made to feed it; give a smaller "
+            f"--batch, or --feed {name}=@FILE.npy"
+        )
 
     @classmethod
     def unknown_feed(cls, name: str, names: Iterable[str]) -> CheckError:

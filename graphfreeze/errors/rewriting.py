@@ -51,6 +51,15 @@ class RewriteError(GraphfreezeError):
         )
 
     @classmethod
+    def pin_in_branch(cls, variable: str, node: str, *, branch: str, op: str) -> RewriteError:
+        """Name a writer whose frozen entries nothing could put back if a branch is not taken."""
+        return cls(
+            f"node {node!r} (op {op}) writes {variable!r}: frozen entries could only be put back "
+            f"after it and after {branch!r}, which is in a branch that may not be taken; choose "
+            f"another optimizer, or freeze {variable!r} whole"
+        )
+
+    @classmethod
     def overlaid_writer(cls, variable: str, node: str, *, op: str) -> RewriteError:
         """Name a writer, not of training, of a table that is only read under its overlay."""
         return cls(

@@ -51,7 +51,9 @@ class TrainError(GraphfreezeError):
     @classmethod
     def bad_learning_rate(cls, rate: float) -> TrainError:
         """Refuse a learning rate with which nothing is learnt."""
-        return cls(f"learning rate {rate:g} is no positive number; give one as in 0.001")
+        return cls(
+            f"learning rate {rate:g} is no positive number (as float32); give one as in 0.001"
+        )
 
     @classmethod
     def old_runtime(cls, version: str, *, needed: str) -> TrainError:
@@ -147,6 +149,14 @@ class TrainError(GraphfreezeError):
         return cls(f"{option}: pattern {pattern!r} matches no variable that learns{hint}")
 
     @classmethod
+    def only_frozen(cls, option: str, pattern: str, found: Sequence[str]) -> TrainError:
+        """Name a pattern that matches frozen variables alone."""
+        return cls(
+            f"{option}: pattern {pattern!r} matches only what is frozen: {listed(found)}; "
+            "freeze less, or leave it out"
+        )
+
+    @classmethod
     def bad_number(cls, name: str, value: object, *, wanted: str) -> TrainError:
         """Name a setting whose value is of no use."""
         return cls(f"{name}: {value!r} is not {wanted}; give one, or leave it out")
@@ -173,6 +183,15 @@ class TrainError(GraphfreezeError):
     def bad_schedule_value(cls, kind: str, key: str, value: object, *, wanted: str) -> TrainError:
         """Name a value that a key of a schedule does not take."""
         return cls(f"--schedule: {kind!r} has {key} = {value!r}, which is not {wanted}; mend it")
+
+    @classmethod
+    def rate_of_zero(cls, optimizer: str, key: str) -> TrainError:
+        """Name what makes the learning rate 0 for an optimizer that divides by it."""
+        mend = "leave it out" if key == "warmup" else "give it a positive value"
+        return cls(
+            f"--schedule: {key!r} leads to a learning rate of 0, by which optimizer {optimizer!r} "
+            f"divides; {mend}, or choose another optimizer"
+        )
 
     @classmethod
     def update_before_gradients(cls, writers: Sequence[str]) -> TrainError:

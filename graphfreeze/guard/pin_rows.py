@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from graphfreeze.errors import RewriteError
 from graphfreeze.model.collected import node_entries
-from graphfreeze.model.control_flow import nodes_in_loops
+from graphfreeze.model.control_flow import branches_of, nodes_in_loops
 from graphfreeze.model.model import Model
 from graphfreeze.model.names import TensorRef, control, parse_ref
 from graphfreeze.model.variables import Variable
@@ -50,8 +50,10 @@ class PinRows:
             value = pin.find_value(get_table(variable, self.selection.tables))
             if value is None:
                 raise RewriteError.unguarded_writer(variable.name, writers[0], op=op)
+            written = self._written(draft, variable)
+            self._check_branches(draft, variable, writers, written)
             self.pinned[variable.name] = writers
-            yield from pin.edits(self._written(draft, variable))
+            yield from pin.edits(written)
             yield value
         if found:
             yield _waiting(draft, [pin_name(variable) for variable in found])
@@ -68,6 +70,17 @@ class PinRows:
         """Return all its writers of the train_op: one that is guarded may have read moved ones."""
         above = draft.graph.ancestors(_train_op(draft))
         return [w for _, w in reached_writers(draft, [variable], self.losses) if w in above]
+
+    def _check_branches(
+        self, draft: Draft, variable: Variable, unguarded: Sequence[str], written: Sequence[str]
+    ) -> None:
+        """Refuse to wait for what may not run where an unguarded writer does: nor would the pin."""
+        for writer in unguarded:
+            own = branches_of(draft.graph, writer)
+            for other in written:
+                if not branches_of(draft.graph, other) <= own:
+                    op = draft.graph.op(writer)
+                    raise RewriteError.pin_in_branch(variable.name, writer, branch=other, op=op)
 
     def _unguarded(self, draft: Draft) -> Iterator[tuple[Variable, str]]:
         """Yield the writers that the train_op alone reaches, and that no other guard fits."""

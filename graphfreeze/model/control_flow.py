@@ -3,11 +3,13 @@
 from collections.abc import Collection
 
 from graphfreeze.model.graph import Graph
-from graphfreeze.model.names import parse_ref
+from graphfreeze.model.names import TensorRef, parse_ref
 from graphfreeze.schema import CollectionDef, CondContextDef, WhileContextDef
 
 _ENTERS = frozenset({"Enter", "RefEnter"})
 EXITS = frozenset({"Exit", "RefExit"})
+MERGES = frozenset({"Merge", "RefMerge"})
+SWITCHES = frozenset({"Switch", "RefSwitch"})
 CONTEXTS = {"while_context": WhileContextDef, "cond_context": CondContextDef}
 
 
@@ -92,3 +94,24 @@ def nodes_in_loops(graph: Graph) -> set[str]:
             is_exit = graph.op(name) in EXITS
             todo.extend(() if is_exit else graph.consumers(name, data_only=True))
     return found
+
+
+def branches_of(graph: Graph, name: str) -> set[tuple[TensorRef, int]]:
+    """Return the tests without whose outcome, 0 or 1, a node does not run; not those of loops."""
+    found, seen, todo = set[tuple[TensorRef, int]](), {name}, [name]
+    while todo:
+        for ref in graph.inputs(todo.pop()):
+            if graph.op(ref.node) in SWITCHES and ref.port is not None:
+                test = _origin(graph, graph.data_inputs(ref.node)[1])
+                if graph.op(test.node) != "LoopCond":
+                    found.add((test, ref.port))
+            if ref.node in graph and ref.node not in seen and graph.op(ref.node) not in MERGES:
+                seen.add(ref.node)
+                todo.append(ref.node)
+    return found
+
+
+def _origin(graph: Graph, ref: TensorRef) -> TensorRef:
+    while graph.op(ref.node) == "Identity":
+        ref = graph.data_inputs(ref.node)[0]
+    return ref

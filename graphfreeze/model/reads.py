@@ -38,9 +38,14 @@ _RESOURCE_WRITERS = (
 
 def handles(graph: Graph, variable: Variable) -> list[TensorRef]:
     """Return the tensors that stand for the variable itself, in loops and branches too."""
-    passing = _PASS_REF if variable.kind == "ref" else _PASS_HANDLE
+    return passed_on(graph, TensorRef(variable.name), variable.kind)
+
+
+def passed_on(graph: Graph, start: TensorRef, kind: str) -> list[TensorRef]:
+    """Return a ref, or the handle of a resource, and all that stands for it further on."""
+    passing = _PASS_REF if kind == "ref" else _PASS_HANDLE
     found: dict[TensorRef, None] = {}
-    todo = [TensorRef(variable.name)]
+    todo = [start]
     while todo:
         ref = todo.pop(0)
         if ref not in found:
@@ -108,11 +113,13 @@ def writers(graph: Graph, variable: Variable) -> list[str]:
     return list(found)
 
 
-def _edges_of_result(graph: Graph, edge: Edge) -> tuple[Edge, ...]:
-    """Return the edges of the ref that a writer gives back: Assign, Apply... give their first."""
+def _edges_of_result(graph: Graph, edge: Edge) -> Iterator[Edge]:
+    """Yield the edges of the ref that a writer gives back: Assign, Apply... give their first."""
     node = graph.nodes[edge.consumer]
     is_ref = is_known(graph, node) and any(graph.ops.output_is_ref(node, graph.functions)[:1])
-    return graph.edges_of(TensorRef(edge.consumer)) if is_ref and edge.slot == 0 else ()
+    if is_ref and edge.slot == 0:
+        for ref in passed_on(graph, TensorRef(edge.consumer), "ref"):
+            yield from graph.edges_of(ref)
 
 
 def _writes(graph: Graph, variable: Variable, edge: Edge) -> bool:

@@ -34,7 +34,7 @@ from graphfreeze.report.lines import (
     sum_text,
     table,
 )
-from graphfreeze.report.settings_text import settings_facts
+from graphfreeze.report.settings_text import number_text, settings_facts
 from graphfreeze.report.tree import Branch, fold, gather, grow, walk
 from graphfreeze.report.wholes import whole_variables
 
@@ -146,7 +146,8 @@ def _training(record: FreezeRecord) -> Iterator[tuple[str, Sequence[str]]]:
     rate = record.learning_rate
     yield "train_op", [str(record.train_op)]
     yield "  loss", [f"{'+ ' * (i > 0)}{name}" for i, name in enumerate(record.losses)]
-    yield "  optimizer", [f"{record.optimizer}" + (f", learning rate {rate:g}" if rate else "")]
+    told = f", learning rate {number_text(rate)}" if rate else ""
+    yield "  optimizer", [f"{record.optimizer}{told}"]
     yield from settings_facts(record)
     if record.slots_kept:
         yield "  slots", [f"{len(record.slots_kept):,} go on from the checkpoint's"]

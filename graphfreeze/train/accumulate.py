@@ -78,7 +78,7 @@ class _Sparse:
             with tf.control_dependencies([each.op for each in taken[-1:]]):
                 ids, values = self.queue.dequeue()
             ids.set_shape([None])
-            values.set_shape([None, *self.gradient.values.shape[1:]])
+            values.set_shape(tf.TensorShape([None]).concatenate(self.gradient.values.shape[1:]))
             taken.append(tf.IndexedSlices(values, ids))
         values = tf.concat([each.values for each in taken], 0)
         ids = tf.concat([each.indices for each in taken], 0)

@@ -11,29 +11,36 @@ T = TypeVar("T")
 BERT_NO_DECAY = ("re:.*LayerNorm.*", "re:.*layer_norm.*", "re:.*bias.*")
 
 
-def learning_factors(scales: Mapping[str, float], names: Collection[str]) -> dict[str, float]:
+def learning_factors(
+    scales: Mapping[str, float], names: Collection[str], frozen: Collection[str] = ()
+) -> dict[str, float]:
     """Return the factor of the learning rate of each variable; of several patterns the last holds.
 
-    Raises TrainError for a pattern that matches none."""
+    Raises TrainError for a pattern that matches none, or only ``frozen`` ones."""
     factors = dict.fromkeys(names, 1.0)
     for text, factor in scales.items():
-        factors |= dict.fromkeys(_matched("--lr-scale", text, names), float(factor))
+        factors |= dict.fromkeys(_matched("--lr-scale", text, names, frozen), float(factor))
     return factors
 
 
-def without_decay(patterns: Sequence[str], names: Collection[str]) -> set[str]:
+def without_decay(
+    patterns: Sequence[str], names: Collection[str], frozen: Collection[str] = ()
+) -> set[str]:
     """Return the variables that do not decay: those of BERT if no pattern is given.
 
-    Raises TrainError for a pattern that matches none."""
+    Raises TrainError for a pattern that matches none, or only ``frozen`` ones."""
     if not patterns:
         usual = [parse_pattern(text) for text in BERT_NO_DECAY]
         return {name for name in names if any(pattern.matches(name) for pattern in usual)}
-    return {name for text in patterns for name in _matched("--no-decay", text, names)}
+    return {name for text in patterns for name in _matched("--no-decay", text, names, frozen)}
 
 
-def _matched(option: str, text: str, names: Collection[str]) -> list[str]:
+def _matched(option: str, text: str, names: Collection[str], frozen: Collection[str]) -> list[str]:
     pattern = parse_pattern(text)
     found = [name for name in names if pattern.matches(name)]
+    still = [name for name in frozen if pattern.matches(name)]
+    if still and not found:
+        raise TrainError.only_frozen(option, text, still)
     if not found:
         raise TrainError.nothing_learns(option, text, names)
     return found

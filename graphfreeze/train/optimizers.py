@@ -29,13 +29,13 @@ proximal_adagrad   keeps        keeps        keeps        keeps        l1, l2 > 
 a value by itself: the guard does not rely on any of this, it keeps the writer away.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Protocol
 
 from graphfreeze.errors import TrainError
+from graphfreeze.train.ranges import FROM_ZERO, POSITIVE, SHARE, TO_ZERO, Range
 
 Arguments = Mapping[str, float | bool]
 
@@ -49,26 +49,6 @@ class OptimizerSpec(Protocol):
         """Return the operation that applies gradients."""
 
 
-@dataclass(frozen=True, slots=True)
-class Range:
-    """Which numbers an argument takes; ``text`` says so. A bool is no number."""
-
-    text: str
-    low: float = -math.inf
-    high: float = math.inf
-    has_low: bool = False
-
-    def holds(self, value: float | bool) -> bool:
-        """Tell whether a value lies in the range."""
-        if isinstance(value, bool):
-            return False
-        return (self.low < value or (self.has_low and value == self.low)) and value < self.high
-
-
-SHARE = Range("a number from 0 on and below 1", 0, 1, has_low=True)
-POSITIVE = Range("a positive number", 0)
-FROM_ZERO = Range("a number from 0 on", 0, has_low=True)
-TO_ZERO = Range("a finite number up to 0", -math.inf, math.nextafter(0, 1))
 _PENALTIES = {"l1_regularization_strength": FROM_ZERO, "l2_regularization_strength": FROM_ZERO}
 _PROPORTIONAL = {"initial_accumulator_value": POSITIVE, **_PENALTIES}
 _ADAM = {"beta1": SHARE, "beta2": SHARE, "epsilon": POSITIVE}
@@ -98,7 +78,8 @@ class Known:
 
     ``arguments`` are those that can be given, ``fixed`` those that the name gives. It has ``slots``
     of a variable's shape. A step ``is_linear`` in the gradient; a sparse one writes only the rows
-    that it is given, unless it ``moves_all_rows``."""
+    that it is given, unless it ``moves_all_rows``. One that ``divides_by_rate`` refuses a rate of
+    0, or makes NaN of it."""
 
     cls: str
     slots: int
@@ -110,6 +91,7 @@ class Known:
     decays: bool = False
     is_linear: bool = False
     moves_all_rows: bool = False
+    divides_by_rate: bool = False
 
 
 _MOMENTUM = {"momentum": 0.9}
@@ -165,11 +147,14 @@ OPTIMIZERS: Mapping[str, Known] = MappingProxyType(
                 **_PENALTIES,
                 "l2_shrinkage_regularization_strength": FROM_ZERO,
             },
+            divides_by_rate=True,
         ),
         "proximal_sgd": Known(
             "ProximalGradientDescentOptimizer", 0, _BY_PENALTIES, _PENALTIES, is_linear=True
         ),
-        "proximal_adagrad": Known("ProximalAdagradOptimizer", 1, _BY_PENALTIES, _PROPORTIONAL),
+        "proximal_adagrad": Known(
+            "ProximalAdagradOptimizer", 1, _BY_PENALTIES, _PROPORTIONAL, divides_by_rate=True
+        ),
     }
 )
 
@@ -189,9 +174,9 @@ def resolve_rate(name: str, learning_rate: float | None) -> float:
     rate = OPTIMIZERS[name].rate if learning_rate is None else learning_rate
     if rate is None:
         raise TrainError.no_learning_rate(name)
-    if not (rate > 0 and math.isfinite(rate)):
+    if not POSITIVE.holds(rate):
         raise TrainError.bad_learning_rate(rate)
-    return rate
+    return float(rate)
 
 
 def check_arguments(name: str, arguments: Arguments) -> None:

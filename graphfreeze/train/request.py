@@ -12,6 +12,7 @@ from graphfreeze.train.optimizers import OptimizerSpec, resolve_rate
 from graphfreeze.train.schedules import Schedule, parse_schedule
 
 TOTAL = "total"
+MOST_RUNS = 10_000  # that make a step: an op a run and a lookup
 _REDUCTIONS = frozenset({"Mean", "Sum", "Add", "AddV2", "AddN", "Mul", "RealDiv", "Select"})
 
 

@@ -8,21 +8,23 @@ from dataclasses import dataclass, fields
 from types import MappingProxyType
 
 from graphfreeze.errors import TrainError
+from graphfreeze.train.ranges import FROM_ZERO, POSITIVE, single
 
+_MOST_STEPS = 2**63 - 1  # that an int64 counts
 _FLAGS = MappingProxyType({"true": True, "false": False})
 _WANTED: Mapping[str, str] = MappingProxyType(
     {
-        "steps": "a whole number of steps from 1 on",
-        "warmup": "a whole number of steps from 0 on",
-        "end": "a learning rate from 0 on",
-        "power": "a positive number",
-        "rate": "a positive number",
+        "steps": "a whole number of steps from 1 on (as int64)",
+        "warmup": "a whole number of steps from 0 on (as int64)",
+        "end": "a learning rate from 0 on (as float32)",
+        "power": POSITIVE.text,
+        "rate": POSITIVE.text,
         "alpha": "a number from 0 to 1",
         "cycle": "true or false",
         "staircase": "true or false",
     }
 )
-_PIECE = "a learning rate from 0 on"
+_PIECE = _WANTED["end"]
 # The keys of each kind, with what holds where one is left out; None has to be given.
 KINDS: Mapping[str, Mapping[str, float | bool | None]] = MappingProxyType(
     {
@@ -89,6 +91,14 @@ class Schedule:
         told = ",".join(f"{key}={_text(value)}" for key, value in pairs.items())
         return f"{self.kind}:{told}" if told else self.kind
 
+    @property
+    def leads_to_zero(self) -> str | None:
+        """The key by which the learning rate is 0 at some step, None if it never is."""
+        last = {"polynomial": "end", "cosine": "alpha"}.get(self.kind)
+        keys = {"warmup": not self.warmup, **({last: self[last]} if last else {})}
+        keys |= {str(step): rate for step, rate in self.pieces}
+        return next((key for key, value in keys.items() if single(value) == 0), None)
+
     def _given(self) -> dict[str, float | bool]:
         found = {f.name: getattr(self, f.name) for f in fields(self) if f.name in _WANTED}
         return {k: v for k, v in found.items() if v is not None and (k, v) != ("warmup", 0)}
@@ -103,8 +113,8 @@ class Schedule:
             if not _is_good("end", rate):
                 raise TrainError.bad_schedule_value(self.kind, str(step), rate, wanted=_PIECE)
         steps = [step for step, _ in self.pieces]
-        if any(step < 0 for step in steps) or sorted(set(steps)) != steps:
-            wanted = "steps from 0 on that rise"
+        if any(not 0 <= s <= _MOST_STEPS for s in steps) or sorted(set(steps)) != steps:
+            wanted = "steps from 0 on that rise (as int64)"
             told = ", ".join(map(str, steps))
             raise TrainError.bad_schedule_value(self.kind, "the steps", told, wanted=wanted)
 
@@ -153,10 +163,10 @@ def _is_good(key: str, value: object) -> bool:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         return False
     if key in ("steps", "warmup"):
-        return isinstance(value, int) and value >= (key == "steps")
+        return isinstance(value, int) and (key == "steps") <= value <= _MOST_STEPS
     if key in ("power", "rate"):
-        return value > 0
-    return 0 <= value <= (1 if key == "alpha" else math.inf)
+        return POSITIVE.holds(value)
+    return FROM_ZERO.holds(value) and (key != "alpha" or value <= 1)
 
 
 def _keys(kind: str) -> list[str]:

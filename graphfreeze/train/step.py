@@ -84,8 +84,9 @@ class Step:
     def _applier(self, variables: Sequence[Any], names: Sequence[str]) -> Applier:
         """Return what makes the op that applies gradients and counts the step."""
         told = {name: self._told(name) for name in names}
-        factors = learning_factors(self.request.lr_scales, told.values())
-        still = self._without_decay(list(told.values()))
+        frozen = [variable.name for variable in self.selection.frozen]
+        factors = learning_factors(self.request.lr_scales, told.values(), frozen)
+        still = self._without_decay(list(told.values()), frozen)
         own = [factors[told[variable.op.name]] for variable in variables]
 
         def apply(gradients: Sequence[Any]) -> Any:
@@ -94,25 +95,28 @@ class Step:
 
         return apply
 
-    def _without_decay(self, names: Sequence[str]) -> set[str]:
+    def _without_decay(self, names: Sequence[str], frozen: Sequence[str]) -> set[str]:
         is_decaying = self.request.optimizer == "adamw"
-        return without_decay(self.request.no_decay, names) if is_decaying else set()
+        return without_decay(self.request.no_decay, names, frozen) if is_decaying else set()
 
     def _clipped(self, gradients: Sequence[Any]) -> Sequence[Any]:
         """Return gradients whose norm together is at most the largest that is wanted."""
         tf, largest = self.tf, self.request.clip_norm
         if largest is None:
             return gradients
-        types = dict.fromkeys(gradient.dtype for gradient in gradients)
-        alike = [[g for g in gradients if g.dtype == dtype] for dtype in types]
-        norm = tf.global_norm(gradients) if len(alike) == 1 else self._norm_of(alike)
-        return list(tf.clip_by_global_norm(gradients, largest, norm)[0])
+        return list(tf.clip_by_global_norm(gradients, largest, self._norm(gradients))[0])
 
-    def _norm_of(self, alike: Sequence[Sequence[Any]]) -> Any:
-        """Return the norm of gradients of several types, which tf.global_norm does not take."""
+    def _norm(self, gradients: Sequence[Any]) -> Any:
+        """Return the norm of all gradients; those of half precision would overflow in their own.
+
+        tf.global_norm takes one type alone."""
         tf = self.tf
-        norms = [tf.cast(tf.global_norm(each), tf.float32) for each in alike]
-        return tf.global_norm(norms)
+        wide = [tf.cast(g, tf.float32) if g.dtype.size < tf.float32.size else g for g in gradients]
+        types = dict.fromkeys(gradient.dtype for gradient in wide)
+        if len(types) == 1:
+            return tf.global_norm(wide)
+        norms = [tf.global_norm([g for g in wide if g.dtype == dtype]) for dtype in types]
+        return tf.global_norm([tf.cast(norm, tf.float32) for norm in norms])
 
     def _applied(
         self, groups: Sequence[tuple[float, list[Any]]], is_decayed: Callable[[str], bool]

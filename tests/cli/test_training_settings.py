@@ -39,7 +39,9 @@ LINES = {
         f"{CLASSIFY} --optimizer-argument beta1",
         "'beta1' is not NAME=VALUE, as in 'beta1=0.8'",
     ),
-    "no runs": (f"{CLASSIFY} --accumulate 0", "0 is not in the range x>=1"),
+    "no runs": (f"{CLASSIFY} --accumulate 0", "0 is not in the range 1<=x<=10000"),
+    "an empty optimizer": (f"{CLASSIFY} --optimizer=", "no optimizer ''; choose from adadelta,"),
+    "too many runs": (f"{CLASSIFY} --accumulate 10001", "10001 is not in the range 1<=x<=10000"),
     "a seed below 0": (f"{CLASSIFY} --seed -1", "-1 is not in the range"),
 }
 

@@ -85,6 +85,13 @@ def test_two_checkpoints(run, bundle: Path, tmp_path: Path) -> None:
     assert run("verify", bundle / "model", bundle / "model", *record)[0] == 0
 
 
+def test_model_and_bundle_in_the_other_order(run, bundle: Path) -> None:
+    code, out, err = run("verify", bundle, SOURCE)
+    assert (code, out) == (2, "")
+    assert "is a bundle and" in err
+    assert "give the model first" in err
+
+
 USAGE = {
     "options of a run with --record": (
         ["--record", "r.json", "--allow-unsafe-ops"],
@@ -105,6 +112,13 @@ def test_usage_errors(run, bundle: Path, options: list[str], told: str) -> None:
 
 WRONG = {
     "no bundle": (SOURCE, SOURCE, [], "no graphfreeze.json here"),
+    "a graph alone": (SOURCE, MODELS / "bare_graph" / "graph.pb", [], "graph.pb: no graphfreeze"),
+    "the loss is fed": (
+        SOURCE,
+        None,
+        ["--feed", "sparse_softmax_cross_entropy_loss/value=1"],
+        "it is the loss, which is compared",
+    ),
     "another model": (MODELS / "nce", None, [], "was made from another model"),
     "an unknown feed": (SOURCE, None, ["--feed", "idz=1"], "did you mean ids?"),
     "ids beyond the table": (

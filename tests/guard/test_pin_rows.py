@@ -33,6 +33,16 @@ CASES = {
 }
 
 
+IN_A_BRANCH = """p = Placeholder() {dtype: bool}
+s = Switch(p, p)
+more = AssignSub(w, g, ^open)
+open = Identity(s:1)
+shut = Identity(s)
+took = Identity(open, ^more)
+ends = Merge(took, shut)
+done = NoOp(^step, ^ends)"""
+
+
 def pinned(text: str, plan: FreezePlan) -> tuple[Draft, PinRows]:
     draft = Draft(parse_sketch(text))
     selection = resolve(plan, draft.variables, draft.graph)
@@ -65,8 +75,12 @@ def test_the_train_op_waits_for_a_pin(
             MODEL.replace("g = Placeholder()", "g = Placeholder() @/job:worker/task:0"),
             "other workers",
         ),
+        (
+            MODEL.replace("done = NoOp(^step)", IN_A_BRANCH),
+            "put back after it and after 'more', which is in a branch that may not be taken",
+        ),
     ],
-    ids=["a loss waits for it", "several workers"],
+    ids=["a loss waits for it", "several workers", "another writer in a branch"],
 )
 def test_where_no_pin_fits(text: str, words: str) -> None:
     with pytest.raises(RewriteError, match=words):

@@ -35,6 +35,9 @@ USES = {
                                          "", "a"),
     "ref, written in a row": (W + "a = Assign(w, x)\nb = AssignAdd(a, x)\nc = AssignSub(b, x)",
                               "w", "w/read", "", "a b c"),
+    "ref, written in a row in a branch": (
+        W + "a = Assign(w, x)\ns = RefSwitch(a, p)\nb = AssignAdd(s:1, x)\np = Placeholder() "
+        "{dtype: bool}", "w", "w/read", "", "a b"),
     "ref, a slot is written in a row": (
         W + "v = VariableV2()\na = ApplyMomentum(v, w, x, x, x)\nb = AssignAdd(a, x)", "w",
         "w/read", "", "a"),

@@ -130,6 +130,22 @@ def test_what_infers_drops_no_more_or_goes_on_is_told() -> None:
     assert "inferring" not in told(RECORD, None)
 
 
+def test_settings_are_told_in_full() -> None:
+    record = msgspec.structs.replace(
+        RECORD,
+        optimizer="adamw",
+        learning_rate=0.00012345678,
+        arguments={"beta2": 0.9999999},
+        lr_scales={"head": 0.33333333},
+        clip_norm=1234567.0,
+    )
+    words = [" ".join(line.split()) for line in told(record, None).splitlines()]
+    assert "optimizer adamw, learning rate 0.00012345678" in words
+    assert {"weight_decay 0.01", "beta2 0.9999999", "rates head x 0.33333333"} <= {*words}
+    assert "clipped to a global norm of 1234567; gradients of what is frozen do not count" in words
+    assert "weight_decay" not in told(RECORD, None)
+
+
 def test_changed_keys_are_told() -> None:
     text = told(msgspec.structs.replace(RECORD, keys_changed=["emb", "head/w"]), Path("out"))
     assert "1 key added, 0 dropped, 2 changed" in text

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 import tensorflow.compat.v1 as tf
 
+from graphfreeze import api
 from graphfreeze.api import load
 from graphfreeze.check.explain.explain_gradient import explain_gradient
 from graphfreeze.check.explain.explain_writers import explain_writers
+from graphfreeze.errors import TrainError
 from graphfreeze.model.attrs import FLOATING
 from graphfreeze.model.control_flow import nodes_in_loops
 from graphfreeze.model.explain_records import GradientRecord
@@ -107,6 +109,16 @@ def test_bundles(name: str, make_bundle: Callable[..., object]) -> None:
     assert {v for v in trained if explain_writers(model, v).moves} == {
         v for v in trained if told[v]
     }
+
+
+def test_the_loss_of_a_bundle(make_bundle: Callable[..., object]) -> None:
+    with pytest.raises(TrainError, match="3 tensors could be the loss"):
+        api.explain_gradient(load(MODELS / "conv_bn"), "conv2/kernel")
+    told = api.explain_gradient(
+        load(make_bundle("conv_bn").folder),  # type: ignore[attr-defined]
+        "conv2/kernel",
+    )
+    assert (len(told.losses), told.has_gradient) == (3, True)
 
 
 def w() -> tf.Variable:

@@ -44,22 +44,39 @@ def moved_rows(
     gradient: float = 0.0,
 ) -> list[int]:
     """Take steps with one number for all gradients, and return the rows that hold other bits."""
+    kind = {"is_dense": is_dense, "is_warm": is_warm, "is_resource": is_resource}
+    after = trained(name, arguments, **kind, values=values, gradient=gradient)
+    same = after.view(np.uint32) == values.view(np.uint32)
+    return np.flatnonzero(~same.all(axis=1)).tolist()
+
+
+def trained(
+    name: str,
+    arguments: Arguments,
+    *,
+    is_dense: bool,
+    is_warm: bool,
+    is_resource: bool,
+    values: Array = NORMAL,
+    gradient: float = 0.0,
+    rate: float = 0.1,
+    steps: int = STEPS,
+) -> Array:
+    """Take steps with one number for all gradients, and return what becomes of the values."""
     with session() as opened:
         variable = tf.Variable(values, use_resource=is_resource, name="w")
         step = tf.train.get_or_create_global_step()
         given = tf.fill([HEIGHT, 3], gradient)
         if not is_dense:
             given = tf.IndexedSlices(tf.fill([4, 3], gradient), tf.constant(READ), [HEIGHT, 3])
-        optimizer = make_optimizer(tf, name, 0.1, arguments, step)
+        optimizer = make_optimizer(tf, name, rate, arguments, step)
         applied = optimizer.apply_gradients([(given, variable)], global_step=step)
         opened.run(tf.global_variables_initializer())
         for slot in slots() if is_warm else []:
             slot.load(np.full(slot.shape, 0.5, np.float32), opened)
-        for _ in range(STEPS):
+        for _ in range(steps):
             opened.run(applied)
-        after = opened.run(variable)
-    same = np.asarray(after).view(np.uint32) == values.view(np.uint32)
-    return np.flatnonzero(~same.all(axis=1)).tolist()
+        return np.asarray(opened.run(variable))
 
 
 @pytest.mark.parametrize("is_resource", KINDS.values(), ids=KINDS)
@@ -111,6 +128,19 @@ def test_which_rows_a_sparse_step_writes(name: str, is_resource: bool) -> None:
     rows = moved_rows(name, {}, gradient=0.3, **kind)
     assert set(READ) <= set(rows)
     assert bool(set(rows) - set(READ)) == known.moves_all_rows
+
+
+@pytest.mark.parametrize("is_resource", KINDS.values(), ids=KINDS)
+@pytest.mark.parametrize("is_dense", GRADIENTS.values(), ids=GRADIENTS)
+@pytest.mark.parametrize("name", NAMES)
+def test_a_rate_of_zero(name: str, is_dense: bool, is_resource: bool) -> None:
+    kind = {"is_dense": is_dense, "is_warm": False, "is_resource": is_resource}
+    try:
+        after = trained(name, {}, **kind, gradient=0.3, rate=0.0, steps=1)
+        is_bad = not np.isfinite(after).all()
+    except tf.errors.InvalidArgumentError:
+        is_bad = True
+    assert is_bad == OPTIMIZERS[name].divides_by_rate
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,5 +1,6 @@
 """What a step does with gradients is what the same thing written by hand does."""
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
@@ -285,6 +286,25 @@ def test_clip_by_the_norm_of_several_types(count: int, is_resource: bool, tmp_pa
     assert [last[name].dtype for name in ("wide", "w", "half")] == ["f8", "f4", "f2"]
 
 
+def build_halves() -> None:
+    """Build a loss whose gradient's square is too large for float16, its norm not."""
+    half = tf.get_variable("half", initializer=np.full([100], 40, np.float16))
+    rows = tf.get_variable("rows", initializer=np.full([3, 2], 40, np.float16))
+    tf.get_variable("still/w", initializer=1.0)
+    parts = [half, tf.nn.embedding_lookup(rows, [1, 2])]
+    tf.losses.add_loss(tf.add_n([tf.reduce_sum(tf.cast(v, tf.float32) ** 2) / 2 for v in parts]))
+    tf.identity(tf.losses.get_losses()[0], name="loss")
+
+
+@both_kinds
+def test_the_norm_of_halves_is_finite(is_resource: bool, tmp_path: Path) -> None:
+    model = written(tmp_path, build_halves, is_resource=is_resource)
+    options = {"learning_rate": 1.0, "clip_norm": np.sqrt(104) * 4}
+    last = trained(model, tmp_path / "out", [{}], **options)[-1]
+    np.testing.assert_allclose(last["half"], np.full([100], 36), rtol=1e-2)
+    np.testing.assert_allclose(last["rows"], [[40, 40], [36, 36], [36, 36]], rtol=1e-2)
+
+
 SCALED = {"table": 0.5, "layer": 0.25, "layer/bias": 1.0}
 OPTIMIZERS: dict[str, Callable[[float], tf.train.Optimizer]] = {
     "sgd": tf.train.GradientDescentOptimizer,
@@ -413,6 +433,22 @@ def test_an_update_op_that_is_fetched_too_runs_once(tmp_path: Path) -> None:
             np.testing.assert_allclose(read(opened)["moving/mean"], mean, rtol=1e-5)
         opened.run(updates, batch(1, spoilt=np.nan))
         np.testing.assert_allclose(read(opened)["moving/mean"], mean, rtol=1e-5)
+
+
+def build_without_a_shape() -> None:
+    values = tf.placeholder_with_default(drawn(1, HEIGHT, WIDTH), None)
+    table = tf.Variable(values, validate_shape=False, name="table")
+    tf.get_variable("still/w", initializer=1.0)
+    tf.losses.add_loss(tf.reduce_sum(tf.gather(table, [1, 2, 1]) ** 2, name="loss"))
+
+
+@both_kinds
+def test_a_table_of_unknown_rank_accumulates(is_resource: bool, tmp_path: Path) -> None:
+    model = written(tmp_path, build_without_a_shape, is_resource=is_resource)
+    seen = trained(model, tmp_path / "out", [{}, {}], accumulate=2, clip_norm=1e3)
+    factors = np.ones([HEIGHT, 1], np.float32)
+    factors[[1, 2]] = [[0.6], [0.8]]
+    np.testing.assert_allclose(seen[-1]["table"], seen[0]["table"] * factors, rtol=1e-5)
 
 
 def build_waiting() -> None:
@@ -618,15 +654,26 @@ ERRORS: dict[str, tuple[dict[str, object], str]] = {
     "a value": ({"schedule": "cosine:steps=x"}, "'cosine' has steps = 'x', which is not a whole"),
     "clip": ({"clip_norm": 0.0}, "--clip-norm: 0.0 is not a positive number"),
     "clip, NaN": ({"clip_norm": np.nan}, "--clip-norm: nan is not a positive number"),
-    "accumulate": ({"accumulate": 0}, "--accumulate: 0 is not a number of runs from 1 on"),
+    "accumulate": ({"accumulate": 0}, "--accumulate: 0 is not a number of runs from 1 to"),
     "accumulate, a part": ({"accumulate": 1.5}, "--accumulate: 1.5 is not a number of runs"),
     "scale": ({"lr_scales": {"table": 0.0}}, "--lr-scale table: 0.0 is not a positive number"),
     "scale, inf": ({"lr_scales": {"table": np.inf}}, "--lr-scale table: inf is not a positive"),
     "no such": ({"lr_scales": {"tabel": 0.5}}, "'tabel' matches no variable that learns; did you"),
-    "frozen": ({"lr_scales": {"still": 0.5}}, "--lr-scale: pattern 'still' matches no variable"),
+    "frozen": ({"lr_scales": {"still": 0.5}}, "--lr-scale: pattern 'still' matches only what is"),
+    "scale, no float32": ({"lr_scales": {"table": 1e39}}, "--lr-scale table: 1e+39 is not a posi"),
+    "clip, 0 as float32": ({"clip_norm": 1e-50}, "--clip-norm: 1e-50 is not a positive number"),
+    "accumulate, too many": ({"accumulate": 10_001}, "--accumulate: 10001 is not a number of runs"),
+    "a rate of 0": (
+        {"optimizer": "ftrl", "schedule": "cosine:steps=9"},
+        "'alpha' leads to a learning rate of 0, by which optimizer 'ftrl' divides; give it a",
+    ),
+    "a share that is 1": (
+        {"optimizer": "adam", "arguments": {"beta1": 0.99999999}},
+        "beta1: 0.99999999 is not a number from 0 on and below 1 (as float32)",
+    ),
     "decay of a frozen one": (
         {"optimizer": "adamw", "no_decay": ("still",)},
-        "--no-decay: pattern 'still' matches no variable that learns",
+        "--no-decay: pattern 'still' matches only what is frozen: still/kernel",
     ),
     "decay without": (
         {"no_decay": ("table",)},
@@ -671,6 +718,21 @@ def test_the_record_tells_what_was_asked_for(tmp_path: Path) -> None:
     assert (told.lr_scales, told.seed) == ({"table": 0.5, "layer": 2.0}, 7)
     assert told.arguments == {"weight_decay": 0.3}
     assert told.newer_ops == []
+
+
+def test_numbers_of_numpy_are_taken(tmp_path: Path) -> None:
+    """So are those that were read from a file or computed."""
+    options = {
+        "optimizer": "adam",
+        "learning_rate": np.float32(0.5),
+        "arguments": {"beta1": np.float64(0.5)},
+        "clip_norm": np.float64(2.0),
+        "lr_scales": {"table": np.float32(0.25)},
+    }
+    assert moves(trained(written(tmp_path), tmp_path / "out", [batch(0)], **options), "table")[0]
+    told = json.loads((tmp_path / "out" / "graphfreeze.json").read_text())
+    assert [told["learning_rate"], told["arguments"]["beta1"], told["clip_norm"]] == [0.5, 0.5, 2.0]
+    assert told["lr_scales"] == {"table": 0.25}
 
 
 def build_growing() -> None:
@@ -735,8 +797,8 @@ TOLD = {
     "  no decay": "layer/bias",
     "  schedule": "cosine:steps=50,alpha=0,warmup=1",
     "  rates": "table x 0.5",
-    "  clipped": "to a norm of 2 of all gradients of what learns",
-    "  a step is": "the mean of 2 runs; fewer are not saved",
+    "  clipped": "to a global norm of 2; gradients of what is frozen do not count",
+    "  a step is": "2 runs, by their mean gradient; no checkpoint holds a part",
     "  skipped": "runs whose gradients hold inf or NaN: graphfreeze/skipped_steps",
     "  seed": "3",
 }

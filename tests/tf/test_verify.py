@@ -307,7 +307,7 @@ def test_iterator_and_tables_run_as_they_are(tmp_path: Path) -> None:
 def test_what_is_not_the_same_twice_is_not_compared(tmp_path: Path) -> None:
     def build() -> tf.Tensor:
         w, v = variables()
-        now = tf.cast(tf.timestamp() * 1e6 % 1e3, tf.float32)
+        now = tf.cast(tf.timestamp() * 1e6 % 1e6, tf.float32)
         tf.identity(tf.reduce_sum(w), name="still")
         return tf.reduce_sum(tf.square(tf.matmul(w, v))) * now
 
@@ -369,6 +369,25 @@ def test_unsafe_ops_are_refused_unless_allowed(
     fed = check(source, feeds=("ReadFile:0=3.5",), steps=1)
     assert fed.passed
     assert [(each.name, each.values) for each in fed.feeds] == [("ReadFile:0", "3.5")]
+
+
+def append_to_saver(meta: MetaGraphDef, place: Path) -> None:
+    """Let the saver's restore op write a file."""
+    for name, text in (("place", str(place)), ("text", "x")):
+        const = meta.graph_def.node.add(name=name, op="Const")
+        const.attr["dtype"].type = types_pb2.DT_STRING
+        const.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(text))
+    meta.graph_def.node.add(name="evil", op="WriteFile", input=["place", "text"])
+    node_of(meta, meta.saver_def.restore_op_name).input.append("^evil")
+
+
+def test_a_saver_that_does_more_is_refused(copied: Path, tmp_path: Path) -> None:
+    spoil(copied, lambda meta: append_to_saver(meta, tmp_path / "written"))
+    with pytest.raises(CheckError, match=r"evil \(op WriteFile, writes files\)"):
+        verify(copied)
+    assert not (tmp_path / "written").exists()
+    assert verify(copied, allow_unsafe_ops=True, steps=1).passed
+    assert (tmp_path / "written").exists()
 
 
 def test_output_that_reaches_outside_is_left_out(tmp_path: Path) -> None:

@@ -41,5 +41,13 @@ def test_a_pattern_has_to_match() -> None:
         without_decay(["{3..1}"], NAMES)
 
 
+def test_a_pattern_of_frozen_variables_is_told_as_such() -> None:
+    with pytest.raises(TrainError, match=r"'still' matches only what is frozen: still/w; freeze"):
+        learning_factors({"still": 0.5}, NAMES, ["still/w"])
+    with pytest.raises(TrainError, match=r"--no-decay: pattern 'still' matches only what is fro"):
+        without_decay(["still"], NAMES, ["still/w"])
+    assert learning_factors({"**/w": 0.5}, ["a/w"], ["still/w"]) == {"a/w": 0.5}
+
+
 def test_groups_keep_the_order() -> None:
     assert list(by_factor("abcd", [2, 1, 2, 3])) == [(2, ["a", "c"]), (1, ["b"]), (3, ["d"])]

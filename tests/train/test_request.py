@@ -115,6 +115,8 @@ BAD_RATES = {
     "negative": ("adam", -0.1, "learning rate -0.1 is no positive number"),
     "infinite": ("adam", float("inf"), "learning rate inf is no positive number"),
     "not a number": ("adam", float("nan"), "learning rate nan is no positive number"),
+    "infinite as float32": ("sgd", 1e39, "learning rate 1e\\+39 is no positive number"),
+    "0 as float32": ("sgd", 1e-50, "learning rate 1e-50 is no positive number"),
 }
 
 

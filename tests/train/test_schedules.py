@@ -62,6 +62,11 @@ ERRORS = {
     "a piece twice": ("piecewise:5=1,5=1", "the steps = '5, 5', which is not steps from 0 on"),
     "a piece's rate": ("piecewise:5=x", "5 = 'x', which is not a learning rate from 0 on"),
     "pieces of another": ("cosine:steps=3,5=1", "'cosine' takes no '5'"),
+    "more steps than int64": (f"cosine:steps={2**63}", "not a whole number of steps from 1 on (as"),
+    "a piece after int64": (f"piecewise:{2**63}=1", "not steps from 0 on that rise (as int64)"),
+    "no float32": ("polynomial:steps=3,end=1e39", "end = 1e+39, which is not a learning rate"),
+    "a power that float32 makes 0": ("polynomial:steps=3,power=1e-50", "not a positive number"),
+    "a piece that is no float32": ("piecewise:5=1e39", "5 = 1e+39, which is not a learning rate"),
 }
 
 
@@ -90,3 +95,22 @@ def test_error_of_a_struct(values: dict[str, object], message: str) -> None:
     with pytest.raises(TrainError) as caught:
         Schedule(**values)  # type: ignore[arg-type]
     assert message in str(caught.value)
+
+
+ZEROS: dict[str, tuple[str, str | None]] = {
+    "constant": ("constant", None),
+    "warm-up": ("constant:warmup=1", "warmup"),
+    "polynomial": ("polynomial:steps=3", "end"),
+    "polynomial, an end": ("polynomial:steps=3,end=1e-5", None),
+    "polynomial, an end that float32 makes 0": ("polynomial:steps=3,end=1e-60", "end"),
+    "cosine": ("cosine:steps=3", "alpha"),
+    "cosine, a part": ("cosine:steps=3,alpha=0.1", None),
+    "exponential": ("exponential:steps=3,rate=0.1", None),
+    "a piece": ("piecewise:3=1,9=0", "9"),
+    "pieces": ("piecewise:0=1,9=0.1", None),
+}
+
+
+@pytest.mark.parametrize(("text", "key"), ZEROS.values(), ids=ZEROS)
+def test_leads_to_zero(text: str, key: str | None) -> None:
+    assert parse_schedule(text).leads_to_zero == key

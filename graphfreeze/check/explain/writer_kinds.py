@@ -33,6 +33,9 @@ class WriterKinds:
             return "function call"
         if not is_known(graph, node):
             return "unknown op"
+        definition = self.variable.definition
+        if definition is not None and writer == str(definition.initializer_name):
+            return "initializer"  # perhaps by another variable's value, as a shadow's
         if "Apply" in op:
             return "optimizer update"
         is_constant = self._is_constant(writer)

@@ -26,7 +26,14 @@ Arrays = Mapping[str, Array]
 
 def draw_feeds(specs: Sequence[FeedSpec], *, seed: int, step: int = 0) -> Arrays:
     """Return the array of each tensor by name; raises CheckError where values do not fit."""
-    return {spec.name: _draw(spec, seed, step) for spec in specs}
+    return {spec.name: _array(spec, seed, step) for spec in specs}
+
+
+def _array(spec: FeedSpec, seed: int, step: int) -> Array:
+    try:
+        return _draw(spec, seed, step)
+    except (MemoryError, ValueError) as error:
+        raise CheckError.large_feed(spec.name, spec.shape) from error
 
 
 def _draw(spec: FeedSpec, seed: int, step: int) -> Array:
@@ -40,6 +47,9 @@ def _draw(spec: FeedSpec, seed: int, step: int) -> Array:
             value = draw.integers(int(spec.low), int(spec.high), spec.shape)
         case "chance":
             value = draw.integers(2, size=spec.shape) > 0
+        case "switch":
+            # So that either branch of a cond runs in the course of a check.
+            value = np.array(step != 1)
         case "rows":
             value = np.array(spec.value)
         case "cells":
@@ -65,9 +75,13 @@ def _typed(spec: FeedSpec, value: Array) -> Array:
     name = dtype_name(spec.dtype)
     # TensorFlow itself makes bfloat16 of it.
     dtype = np.dtype(np.float32 if name == "bfloat16" else name)
-    typed = value.astype(dtype)
+    try:
+        typed = value.astype(dtype)
+    except OverflowError:
+        typed = np.zeros(value.shape, dtype)
     if dtype.kind in "iub" and (typed != value).any():
-        raise CheckError.bad_feed(spec.source, f"{spec.name} is {name}, which cannot hold it")
+        reason = f"the tensor is {name}, which cannot hold these values; give others"
+        raise CheckError.bad_feed(spec.name, reason)
     return typed
 
 

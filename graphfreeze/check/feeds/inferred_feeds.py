@@ -14,8 +14,8 @@ from graphfreeze.model.names import TensorRef
 from graphfreeze.schema import types_pb2
 
 NORMAL, UNIFORM, INTEGERS, CHANCE = "normal", "uniform", "integers", "chance"
-CONSTANT, ROWS, CELLS = "constant", "rows", "cells"
-_INTEGERS = frozenset(
+CONSTANT, SWITCH, ROWS, CELLS = "constant", "switch", "rows", "cells"
+WHOLE = frozenset(
     {
         *(types_pb2.DT_INT8, types_pb2.DT_INT16, types_pb2.DT_INT32, types_pb2.DT_INT64),
         *(types_pb2.DT_UINT8, types_pb2.DT_UINT16, types_pb2.DT_UINT32, types_pb2.DT_UINT64),
@@ -72,12 +72,13 @@ class FeedPlanner:
             return replace(told, kind=CONSTANT, value=value, source=source + guess)
         if dtype in FLOATING:
             return self._floats(told, guess)
-        if dtype in _INTEGERS:
+        if dtype in WHOLE:
             return self._integers(told, guess)
         if dtype == types_pb2.DT_BOOL:
-            is_one = not shape
-            kind, source = (CONSTANT, "a training") if is_one else (CHANCE, "its type")
-            return replace(told, kind=kind, value="true", source=source + guess)
+            if shape:
+                return replace(told, kind=CHANCE, source="its type" + guess)
+            source = "a training; false in the second step"
+            return replace(told, kind=SWITCH, value="true", source=source + guess)
         if dtype == types_pb2.DT_STRING and not self._is_parsed(name):
             return replace(told, kind=CONSTANT, value="", source="its type" + guess)
         raise CheckError.needs_feed(name, dtype_name(dtype))

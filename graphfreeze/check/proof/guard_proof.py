@@ -29,6 +29,7 @@ from graphfreeze.check.proof.frozen_entries import (
 )
 from graphfreeze.model.graph import Graph
 from graphfreeze.model.names import TensorRef
+from graphfreeze.model.reads import is_ref_edge
 from graphfreeze.selection.entries import Entries
 
 _NO_GUARD = "nothing keeps it to what learns"
@@ -126,6 +127,8 @@ class GuardProof:
         mask, _, now = self.graph.data_inputs(kept.node)
         if not self._is_now(now, ids):
             return "what it keeps is not the variable's own value"
+        if not self._are_copies_done(writer):
+            return "a temporary copy may be written when its memory is given away"
         if ids is not None and self.graph.op(kept.node) == "SelectV2":
             return find_leak_by_ids(self.evaluator, mask, ids, self.entries)
         value = self.evaluator.find(mask)
@@ -143,6 +146,23 @@ class GuardProof:
             return self.passed_from(now) in self.own
         taken = self._taken(self.passed_from(now))
         return taken is not None and taken[1] == ids and self.passed_from(taken[0]) in self.own
+
+    def _are_copies_done(self, writer: str) -> bool:
+        """Tell whether all that takes a temporary copy comes before the end of it.
+
+        TensorFlow gives its memory to what is computed next, such as the values to be stored."""
+        before = self.graph.ancestors([writer])
+        ends = {name for name in before if self.graph.op(name) == "DestroyTemporaryVariable"}
+        for end in ends:
+            above = self.graph.ancestors([end])
+            todo = [name for name in above if self.graph.op(name) == "TemporaryVariable"]
+            while todo:
+                for edge in self.graph.edges_from(todo.pop()):
+                    if edge.consumer not in ends and is_ref_edge(self.graph, edge):
+                        if edge.consumer not in above:
+                            return False
+                        todo.append(edge.consumer)
+        return True
 
     def passed_from(self, ref: TensorRef) -> TensorRef:
         """Return the tensor that one is passed on from, unchanged."""

@@ -4,7 +4,7 @@
 step writes, and that the checkpoint gives the same bits.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -21,6 +21,7 @@ from graphfreeze.check.proof.frozen_entries import (
 from graphfreeze.check.proof.guard_proof import ROW_STORES, STORES, GuardProof
 from graphfreeze.check.proof.steps import train_ops
 from graphfreeze.errors import LoadError
+from graphfreeze.model.control_flow import branches_of
 from graphfreeze.model.graph import Graph
 from graphfreeze.model.names import TensorRef
 from graphfreeze.model.reads import writers
@@ -52,7 +53,7 @@ class PinProof:
                 continue
             kept = (writer for writer in written if self.guard.stores_frozen(writer))
             early = {w: _EARLY for w in kept if w not in before and w not in faults}
-            loose = self._run_without(pin)
+            loose = self._run_without(pin) | self._run_with_a_dead(pin, left)
             left = {w: f for w, f in left.items() if w not in before or w in loose} | early
         return left
 
@@ -65,6 +66,11 @@ class PinProof:
         """Return the nodes that something runs which is fetched, and does not wait for a pin."""
         fetched = fetched_besides(self.draft, self.losses)
         return self.graph.ancestors(f for f in fetched if pin not in self.graph.ancestors([f]))
+
+    def _run_with_a_dead(self, pin: str, writers: Iterable[str]) -> set[str]:
+        """Return the writers that may run when the pin does not, for it is in a branch."""
+        branches = branches_of(self.graph, pin)
+        return {w for w in writers if not branches <= branches_of(self.graph, w)}
 
     def _ends_step(self, pin: str) -> bool:
         ends = train_ops(self.draft)

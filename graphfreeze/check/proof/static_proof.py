@@ -16,7 +16,7 @@ from graphfreeze.check.proof.steps import (
 )
 from graphfreeze.check.proof.values_at_rest import make_evaluator
 from graphfreeze.model.names import TensorRef
-from graphfreeze.model.reads import handles, writers
+from graphfreeze.model.reads import handles, passed_on, writers
 from graphfreeze.model.variables import Variable
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.steps import fetched_besides, nodes_of_step
@@ -115,7 +115,7 @@ class _Proof:
             # Those of others come first in the list: writers are found from the variable on.
             is_known = graph.ops.find(str(node.op)) is not None
             if is_known and inputs[0] in own and graph.ops.output_is_ref(node, graph.functions)[:1]:
-                own.add(TensorRef(writer))
+                own.update(passed_on(graph, TensorRef(writer), "ref"))
         return own
 
     def _breach(self, variable: Variable, writer: str, reason: str = "") -> Breach:

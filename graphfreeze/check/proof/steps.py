@@ -42,7 +42,9 @@ def find_path(graph: Graph, sources: Sequence[str], target: str) -> list[str]:
 def resource_name(node: NodeDef) -> Storage:
     """Return what tells the storage of a variable from others; two nodes may share one."""
     container, shared = (bytes(find_attr(node, key).s) for key in ("container", "shared_name"))
-    return container.decode(), shared.decode() or str(node.name), node.op in RESOURCE_OPS
+    # The runtime calls the container that has no name so.
+    place = container.decode() or "localhost"
+    return place, shared.decode() or str(node.name), node.op in RESOURCE_OPS
 
 
 def find_hidden_writers(graph: Graph, name: str) -> Iterator[tuple[str, Storage]]:
@@ -67,7 +69,8 @@ def _called(graph: Graph, node: NodeDef) -> list[str]:
 
 
 def _is_only_read(function: FunctionDef, handle: str) -> bool:
-    return all(
+    is_returned = any(parse_ref(str(text)).node == handle for text in function.ret.values())
+    return not is_returned and all(
         node.op in ONLY_READ
         for node in function.node_def
         if any(not t.startswith("^") and parse_ref(str(t)).node == handle for t in node.input)

@@ -87,10 +87,7 @@ def _slices(model: Model) -> Iterator[tuple[str, tuple[str, str]]]:
             spans = zip(info.var_offset, info.var_shape, strict=True)
             text = ":".join(f"{start},{length}" for start, length in spans)
             yield variable.name, (str(info.full_name), f"{_joined(info.full_shape)} {text}")
-    for entry in model.saver_ops.all_entries() if model.saver_ops is not None else ():
-        name = saved_variable(model.graph, entry.tensor)
-        if name is not None:
-            yield name, (entry.key, entry.slice)
+    yield from saved_places(model).items()
 
 
 def _joined(sizes: Sequence[int]) -> str:

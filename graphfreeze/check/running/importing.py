@@ -7,10 +7,10 @@ from itertools import chain
 from types import ModuleType
 
 from graphfreeze.check.running.opened import Opened
+from graphfreeze.check.running.saver_run import saver_nodes
 from graphfreeze.check.running.seeds import set_seeds
 from graphfreeze.errors import CheckError
 from graphfreeze.model.model import Model
-from graphfreeze.model.names import parse_ref
 from graphfreeze.model.static_shapes import HINT
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.message import importable, meta_graph
@@ -27,7 +27,7 @@ def opened(
     ``is_rewritten`` lets TensorFlow optimize the graph, as it does for its users. Without, it
     runs the ops that are there: what it makes of two graphs may differ in the last bit."""
     with building() as tf:
-        needed = model.graph.ancestors([*names, *_saver_nodes(model)])
+        needed = model.graph.ancestors([*names, *saver_nodes(model)])
         _import(tf, model, needed, seed)
         config = tf.ConfigProto(allow_soft_placement=True)
         if not is_rewritten:
@@ -44,13 +44,6 @@ def fresh_session(model: Opened) -> Iterator[Opened]:
     config = model.tf.ConfigProto(allow_soft_placement=True)
     with model.tf.Session(graph=model.graph, config=config) as session:
         yield replace(model, session=session)
-
-
-def _saver_nodes(model: Model) -> list[str]:
-    saver = model.saver if model.saver_ops is not None else None
-    if saver is None:
-        return []
-    return [parse_ref(str(n)).node for n in (saver.save_tensor_name, saver.restore_op_name)]
 
 
 def _import(tf: ModuleType, model: Model, needed: set[str], seed: int) -> None:

@@ -6,6 +6,7 @@ from functools import cached_property
 
 import msgspec
 
+from graphfreeze.check.record import NOT_REACHED
 from graphfreeze.check.running.opened import Opened
 from graphfreeze.check.running.outputs import unfetchable
 from graphfreeze.check.running.restored_values import RestoredValues
@@ -17,7 +18,6 @@ from graphfreeze.read.number_types import Array
 from graphfreeze.selection.resolve import FROZEN, PARTLY, TRAINABLE
 
 NAME = "steps"
-NOT_REACHED = "not reached"
 GIVEN, NONE, ZERO, NOT_FINITE = "given", "none", "zero", "not finite"
 _TOLD = (FROZEN, PARTLY, TRAINABLE, NOT_REACHED)
 Feeds = Mapping[str, Array]

@@ -13,6 +13,7 @@ from graphfreeze.check.running.held_values import (
 )
 from graphfreeze.check.running.needed_nodes import Running, find_queue, find_running
 from graphfreeze.check.running.outputs import Outputs
+from graphfreeze.check.running.saver_run import find_beside
 from graphfreeze.check.running.unsafe_ops import find_unsafe
 from graphfreeze.errors import CheckError
 from graphfreeze.errors.base import listed
@@ -44,10 +45,7 @@ class WhatRuns:
         """Return what both graphs run for tensors, and the bundle for its train_op besides."""
         names = [ref.node for ref in wanted if ref not in self.fed]
         train = [] if self.record.train_op is None else [parse_ref(self.record.train_op).node]
-        out = find_running(self.out.graph, [*names, *train], self.fed)
-        starts = [find_initializer(self.out, v) for v in find_unsaved(self.out, out.nodes)]
-        more = [start for start in starts if start is not None]
-        out = find_running(self.out.graph, [*names, *train, *more], self.fed)
+        out = self._find_out([*names, *train])
         original = find_running(self.original.graph, names, self.fed)
         held = find_held(self.original, self.out, original.nodes)
         while held.initializers:
@@ -59,10 +57,24 @@ class WhatRuns:
             held = again
         return Runs(original, out, held)
 
+    def _find_out(self, names: Sequence[str]) -> Running:
+        """Return what the bundle runs, and what initializes the variables that are not saved."""
+        starts: list[str] = []
+        while True:
+            out = find_running(self.out.graph, [*names, *starts], self.fed)
+            found = [find_initializer(self.out, v) for v in find_unsaved(self.out, out.nodes)]
+            more = [start for start in found if start is not None]
+            if more == starts:
+                return out
+            starts = more
+
     def check(self, runs: Runs) -> None:
-        """Refuse ops that reach outside, unless allowed, and queues; raises CheckError."""
+        """Refuse ops that reach outside, unless allowed, and queues; raises CheckError.
+
+        The bundle's saver runs too; only its own ops may reach the files that it is told."""
         for model, running in ((self.original, runs.original), (self.out, runs.out)):
-            unsafe = [] if self.allows_unsafe else find_unsafe(model.graph, sorted(running.nodes))
+            nodes = {*running.nodes, *(find_beside(model) if model is self.out else ())}
+            unsafe = [] if self.allows_unsafe else find_unsafe(model.graph, sorted(nodes))
             if unsafe:
                 told = [f"{each.node} (op {each.op}, {each.reason})" for each in unsafe]
                 raise CheckError.unsafe_ops(model.source.path, told)
@@ -83,7 +95,7 @@ class WhatRuns:
         """Return which tensors to compare besides the losses: all that can be run and fed.
 
         The last item is a note on those that were left out."""
-        others = list(outputs.others)
+        others = [ref for ref in outputs.others if ref not in self.fed]
         try:
             return others, *self._feedable([*outputs.losses, *others], feeds), []
         except CheckError:

@@ -1,10 +1,13 @@
 """What writes a variable, and by which path a train_op gets there."""
 
+from pathlib import Path
+
 import pytest
 
 from graphfreeze.check.explain.explain_writers import explain_writers
 from graphfreeze.errors import CheckError
 from graphfreeze.model.records import VariableRecord
+from graphfreeze.read import load
 from graphfreeze.read.sketch import parse_sketch
 
 W = """\
@@ -157,3 +160,10 @@ def test_guarded_writer() -> None:
 def test_unknown_train_op() -> None:
     with pytest.raises(CheckError, match=r"no op 'trian' .*; did you mean train\?"):
         explain_writers(parse_sketch(STEP), "w", train_op="trian")
+
+
+def test_a_shadow_begins_with_its_variable() -> None:
+    model = load(Path(__file__).parents[3] / "testdata" / "models" / "batch_norms")
+    shadow = "fused/conv/kernel/ExponentialMovingAverage"
+    kinds = {writer.op: writer.kind for writer in explain_writers(model, shadow).writers[:2]}
+    assert kinds == {"Assign": "initializer", "AssignSub": "moving average"}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from graphfreeze.check.feeds.chosen_feeds import ChosenFeeds
-from graphfreeze.check.feeds.feed_values import feed_records
+from graphfreeze.check.feeds.feed_values import draw_feeds, feed_records
 from graphfreeze.check.feeds.inferred_feeds import placeholders
 from graphfreeze.errors import CheckError
 from graphfreeze.model.sketch import sketch_meta_graph
@@ -91,7 +91,8 @@ CASES = {
         VECTOR + "n = Const() {value: 3}\nv = Placeholder() {shape: [?]}\n"
         "y = UnsortedSegmentSum(v, x, n)", [8], "0 to 2", "segments of y"),
     "a mask of whole numbers": (IDS + "y = Cast(x) {DstT: float32}", [8, 6], "0 to 1", NO_RANGE),
-    "a switch": ("x = Placeholder() {dtype: bool, shape: []}", [], "true", "a training"),
+    "a switch": ("x = Placeholder() {dtype: bool, shape: []}", [], "true",
+                 "a training; false in the second step"),
     "switches": ("x = Placeholder() {dtype: bool, shape: [?]}", [8], "true or false", "its type"),
     "text": ("x = Placeholder() {dtype: string, shape: [?]}", [8], "empty", "its type"),
     "what dropout keeps, added to a draw": (
@@ -193,6 +194,8 @@ def test_given_file(tmp_path: Path) -> None:
     assert (value.dtype, value.tolist()) == (np.int32, [[3, 1]])
 
 
+SWITCH = "x = Placeholder() {dtype: bool, shape: []}"
+PICTURE = "x = Placeholder() {dtype: float32, shape: [8]}"
 FAULTS = {
     "no values": (IDS, "x", "it is not NAME=VALUES"),
     "no such tensor": (IDS, "xx=1", "no tensor 'xx' in the graph"),
@@ -201,8 +204,13 @@ FAULTS = {
     "an empty range": (IDS, "x=int:3:3", "the range is empty"),
     "half a range": (IDS, "x=int:3", "write int:LOW:HIGH"),
     "no number": (IDS, "x=abc", "write int:LOW:HIGH"),
-    "a switch that is none": ("x = Placeholder() {dtype: bool, shape: []}", "x=1", "write true or"),
-    "no file": (IDS, "x=@no.npy", "no array of numbers to read"),
+    "a switch that is none": (SWITCH, "x=1", "write true or"),
+    "no file": (IDS, "x=@no.npy", "x=@no.npy: no array of numbers to read"),
+    "numbers beyond the type": (IDS, "x=int:0:2147483649", "keep within -2,147,483,648 to 2,147"),
+    "a range of words": (PICTURE, "x=float:a:b", "could not convert string to float: 'a'; write"),
+    "an infinite range": (PICTURE, "x=float:0:inf", "the range is not finite"),
+    "a range of bools": (SWITCH, "x=int:0:2", "the tensor is bool; write one value or @FILE.npy"),
+    "a variable": (W, "w=1", "w: it is a variable, whose value comes from the checkpoint"),
     "an unknown shape": (IDS + "y = Where(x)", "y=int:0:2", "its shape is not known"),
 }
 
@@ -214,12 +222,30 @@ def test_bad_feeds(text: str, given: str, told: str) -> None:
     assert told in str(caught.value)
 
 
-def test_number_that_does_not_fit(tmp_path: Path) -> None:
-    np.save(tmp_path / "ids.npy", np.array([[0.5]]))
+UNFIT = {
+    "half a number": ("x=@ids.npy", "--feed x:0: the tensor is int32, which cannot hold these"),
+    "a number past the type": ("x=99999999999", "--feed x:0: the tensor is int32, which cannot"),
+    "more than there is memory": ("x=int:0:2:99999999x99999999", "x:0: no array of shape "),
+    "more than numpy can count": ("x=int:0:2:99999999999x99999999999", "x:0: no array of shape "),
+}
+
+
+@pytest.mark.parametrize(("given", "told"), UNFIT.values(), ids=UNFIT)
+def test_values_that_do_not_fit(
+    given: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    np.save("ids.npy", np.array([[0.5]]))
     model = parse_sketch(IDS)
-    chosen = ChosenFeeds((model,), (f"x=@{tmp_path / 'ids.npy'}",), 8, 0)
-    with pytest.raises(CheckError, match="x:0 is int32, which cannot hold it"):
-        chosen.arrays(model.graph)
+    with pytest.raises(CheckError) as caught:
+        ChosenFeeds((model,), (given,), 8, 0).arrays(model.graph)
+    assert told in str(caught.value)
+
+
+def test_complex_numbers_are_not_cut(tmp_path: Path) -> None:
+    np.save(tmp_path / "c.npy", np.zeros(8, np.complex64))
+    with pytest.raises(CheckError, match="it is complex64, not float32"):
+        infer(PICTURE, f"x=@{tmp_path / 'c.npy'}")
 
 
 def test_examples_to_parse_have_to_be_given() -> None:
@@ -235,3 +261,10 @@ def test_draws_depend_on_seed_and_step_alone() -> None:
     assert (value == again.arrays(model.graph)["x:0"]).all()
     assert (value != other.arrays(model.graph)["x:0"]).any()
     assert (value != first.arrays(model.graph, step=1)["x:0"]).any()
+
+
+def test_either_branch_runs_in_the_course_of_steps() -> None:
+    model = parse_sketch("x = Placeholder() {dtype: bool, shape: []}")
+    specs = ChosenFeeds((model,), (), batch=8, seed=0).infer(["x"]).specs
+    told = [bool(draw_feeds(specs, seed=0, step=step)["x:0"]) for step in range(3)]
+    assert told == [True, False, True]

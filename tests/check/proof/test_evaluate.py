@@ -78,6 +78,7 @@ BY_ID = {
     "as many as there are": ("y = Size(ids)", None),
     "the places": ("b = Less(ids, two)\ny = Where(b)", None),
     "another tensor": ("z = Placeholder() {dtype: int32}\ny = Add(ids, z)", None),
+    "a range without a step": ("n = Sub(two, two)\ny = Range(n, two, n)", None),
     "an op that is not known": ("y = Neg(ids)", None),
 }
 GIVEN = """

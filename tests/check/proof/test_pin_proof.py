@@ -115,6 +115,35 @@ def scatter_later(draft: Draft) -> None:
     node(f"done = NoOp(^step, ^{PIN}, ^x)")(draft)
 
 
+def pin_in_branch(draft: Draft) -> None:
+    """Let the pin run only where a test is true."""
+    for line in (
+        "p = Placeholder() {dtype: bool}",
+        "s = Switch(p, p)",
+        "open = Identity(s:1)",
+        "shut = Identity(s)",
+        "ends = Merge(open, shut)",
+    ):
+        node(line)(draft)
+    twin = NodeDef()
+    twin.CopyFrom(draft.graph.nodes[PIN])
+    twin.input.append("^open")
+    draft.apply(ReplaceNode(twin))
+
+
+def both_in_branch(draft: Draft) -> None:
+    pin_in_branch(draft)
+    node("step = Mystery(w, g, ^open)")(draft)
+
+
+def pin_after_branches(draft: Draft) -> None:
+    pin_in_branch(draft)
+    twin = NodeDef()
+    twin.CopyFrom(draft.graph.nodes[PIN])
+    twin.input[-1] = "^ends"
+    draft.apply(ReplaceNode(twin))
+
+
 # what is changed, and the writers that are then not harmless
 CHANGES = {
     "the train_op does not wait": (node("done = NoOp(^step)"), ["step"]),
@@ -126,6 +155,9 @@ CHANGES = {
     "another writer after the pin": (write_later, ["x"]),
     "a store of what was read before the pin": (store_early, ["x"]),
     "rows that learn, stored after the pin": (scatter_later, []),
+    "a pin in a branch": (pin_in_branch, ["step"]),
+    "a pin and its writer in a branch": (both_in_branch, []),
+    "a pin after both branches": (pin_after_branches, []),
     "what no step runs": (node("y = Mystery(w, g)"), []),
 }
 

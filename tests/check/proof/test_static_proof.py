@@ -315,6 +315,11 @@ WHOLE = {
         "t = NoOp(^s)\ntrain_op: t",
         ["s (op Assign) writes the frozen w; path t -> s"],
     ),
+    "the same container by its name": (
+        'z = VariableV2() {shape: [4], shared_name: "w", container: "localhost"}\n'
+        "s = Assign(z, x)\nt = NoOp(^s)\ntrain_op: t",
+        ["s (op Assign) writes the frozen w; path t -> s"],
+    ),
     "another container": (
         'z = VariableV2() {shape: [4], shared_name: "w", container: "c"}\ns = Assign(z, x)\n'
         "t = NoOp(^s)\ntrain_op: t",
@@ -368,6 +373,47 @@ def test_a_function_that_opens_a_variable(nodes: tuple[str, ...], writers: list[
     call.attr["f"].func.name = "body"
     draft.graph.put(call)
     assert [breach.writer for breach in prove(draft, selection)] == writers
+
+
+def test_a_function_that_gives_a_variable_away() -> None:
+    draft, selection = chosen(MODEL + "train_op: call", FreezePlan(freeze=("r",)))
+    body = function(OPENED)
+    body.ret["o"] = "o:resource:0"
+    draft.apply(AddFunction(body))
+    call = NodeDef(name="call", op="StatefulPartitionedCall")
+    call.attr["f"].func.name = "body"
+    draft.graph.put(call)
+    assert [breach.writer for breach in prove(draft, selection)] == ["call"]
+
+
+IN_BRANCHES = {
+    "a switch": "s = RefSwitch(u, p)\nt = Assign(s:1, g)",
+    "an identity": "s = RefIdentity(u)\nt = Assign(s, g)",
+    "a loop": 's = RefEnter(u) {frame_name: "f"}\nt = Assign(s, g)',
+}
+
+
+@pytest.mark.parametrize("text", IN_BRANCHES.values(), ids=IN_BRANCHES)
+def test_a_writer_of_what_another_one_gave_back(text: str) -> None:
+    """So does a branch of tf.cond take the result of tf.scatter_update."""
+    few = "p = Placeholder() {dtype: bool}\nfew = Const() {value: [6, 7]}\n"
+    text = W.replace("u = VariableV2() {shape: [8, 2]}\n", "") + few + text
+    (wrong,) = told(text + "\nu = ScatterUpdate(w, few, g)", PLANS["first rows"])
+    assert wrong.startswith("t (op Assign) writes w without a guard: nothing keeps it")
+
+
+@pytest.mark.parametrize("copy", ["var", "accum"])
+def test_a_copy_that_is_written_when_it_is_gone(copy: str) -> None:
+    draft, selection = guarded(W + "t = SparseApplyAdagrad(w, m, a, g, ids)", COLUMN)
+    assert prove(draft, selection) == []
+    end = next(n for n in draft.graph.nodes if n.endswith(f"/{copy}/new"))
+    twin = NodeDef()
+    twin.CopyFrom(draft.graph.nodes[end])
+    del twin.input[:]
+    twin.input.append(end.replace("/new", "/copy"))
+    draft.apply(ReplaceNode(twin))
+    (breach,) = prove(draft, selection)
+    assert breach.reason == "a temporary copy may be written when its memory is given away"
 
 
 @pytest.mark.parametrize("kind", ["VariableV2", "VarHandleOp"])
