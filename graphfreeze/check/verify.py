@@ -12,6 +12,7 @@ from graphfreeze.check.proof.static_check import check_static
 from graphfreeze.check.record import read_record
 from graphfreeze.check.running.forward_check import Forward, begin, check_forward
 from graphfreeze.check.running.importing import opened
+from graphfreeze.check.running.intended import as_intended
 from graphfreeze.check.running.needed_nodes import Running
 from graphfreeze.check.running.outputs import Outputs, find_outputs
 from graphfreeze.check.running.round_trip import check_round_trip
@@ -86,6 +87,7 @@ class _Settings:
 def _verify(original: Model, out: Model, settings: _Settings) -> VerifyRecord:
     record = _record_of(original, out)
     _check_pair(original, out, record)
+    original, left, told = as_intended(original, record)
     feeds = ChosenFeeds((original, out), settings.feeds, settings.batch, settings.seed)
     what = WhatRuns(original, out, record, settings.allows_unsafe, frozenset(feeds.given))
     outputs = find_outputs(original, out, record)
@@ -95,8 +97,8 @@ def _verify(original: Model, out: Model, settings: _Settings) -> VerifyRecord:
     feeds = feeds.infer(what.to_feed(needed))
     others, runs, feeds, notes = what.with_others(outputs, feeds)
     static = check_static(out, record)
-    asked = Forward(original, out, record, outputs.losses, others, runs, feeds, settings.seed)
-    forward, compared = check_forward(asked, notes)
+    asked = Forward(original, out, record, outputs.losses, others, runs, feeds, settings.seed, left)
+    forward, compared = check_forward(asked, [*told, *notes])
     steps, trip, changes = _train(out, record, needed.out, feeds, settings)
     sections = [static, forward, steps, trip]
     return VerifyRecord(

@@ -183,6 +183,7 @@ def test_frozen_means_frozen(
         with Watch(opened) as watch:
             run_steps(opened, WATCHED)
         assert not watch.moved
+        assert watch.reads > 20
         run_infinite_step(opened)
         run_steps(opened, 1)
         assert all(frozen_bits(name, read(opened)) == frozen_bits(name) for name in TABLES)

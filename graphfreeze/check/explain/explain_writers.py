@@ -5,6 +5,8 @@ from collections.abc import Collection, Iterator
 
 from graphfreeze.check.explain.chosen import get_variable
 from graphfreeze.check.explain.writer_kinds import WriterKinds
+from graphfreeze.check.proof.static_proof import prove
+from graphfreeze.check.record import find_entries
 from graphfreeze.errors import CheckError
 from graphfreeze.model.collected import node_entries
 from graphfreeze.model.explain_records import ReachRecord, StepRecord, WriterRecord, WritersRecord
@@ -15,6 +17,10 @@ from graphfreeze.model.reads import writers
 from graphfreeze.model.records import VariableRecord
 from graphfreeze.model.training import TRAIN_OP_KEYS
 from graphfreeze.model.updates import UPDATE_OPS
+from graphfreeze.model.variables import Variable
+from graphfreeze.rewrite.draft import Draft
+from graphfreeze.rewrite.steps import nodes_of_step
+from graphfreeze.selection.resolve import PARTLY, Choice, Selection
 
 _MOST = 5
 
@@ -34,14 +40,14 @@ def explain_writers(
     """
     variable, graph = get_variable(model, name), model.graph
     train_ops = _train_ops(model, train_op)
-    kinds = WriterKinds(model, variable)
+    kinds, guarded = WriterKinds(model, variable), find_guarded(model, variable, former)
     down = {op: _runs(graph, op) for op in train_ops}
     found = [
         WriterRecord(
             name=writer,
             op=graph.op(writer),
             kind=kinds.kind(writer),
-            guarded=kinds.is_guarded(writer),
+            guarded=writer in guarded,
             reached=[
                 ReachRecord(op, _path(graph, down[op], writer))
                 for op in train_ops
@@ -61,6 +67,20 @@ def explain_writers(
         rule=former.rule if former is not None else "",
         notes=list(_notes(model, train_ops)),
     )
+
+
+def find_guarded(model: Model, variable: Variable, former: VariableRecord | None) -> set[str]:
+    """Return the writers that a step runs and that are shown to leave frozen entries alone.
+
+    ``former`` says which entries are frozen; without it nothing is."""
+    entries = find_entries(former) if former is not None else None
+    if entries is None:
+        return set()
+    draft, choice = Draft(model), Choice(variable, PARTLY, entries=entries)
+    breaches = prove(draft, Selection((choice,), ()))
+    reached = nodes_of_step(draft, ())
+    run = {writer for writer in writers(model.graph, variable) if writer in reached}
+    return run - {breach.writer for breach in breaches}
 
 
 def _train_ops(model: Model, named: str | None) -> list[str]:

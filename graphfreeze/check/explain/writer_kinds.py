@@ -10,7 +10,6 @@ from graphfreeze.model.names import TensorRef
 from graphfreeze.model.reads import RESTORERS, handles, is_known, reads
 from graphfreeze.model.training import Training
 from graphfreeze.model.variables import Variable
-from graphfreeze.rewrite.builder import MARK
 
 _PASSING = frozenset({"Identity", "Enter", "Switch", "Cast", "Merge"})
 _DIFFERENCES = frozenset({"Sub", "SquaredDifference"})
@@ -49,11 +48,6 @@ class WriterKinds:
         if writer in self._training.gradients.decided:
             return "optimizer update"
         return "row update" if "Scatter" in op else "assign"
-
-    def is_guarded(self, writer: str) -> bool:
-        """Tell whether it writes what a freeze made for it: the trainable entries."""
-        refs = self.model.graph.data_inputs(writer)
-        return any(ref.node.startswith(f"{writer}/{MARK}/") for ref in refs)
 
     def _is_constant(self, writer: str) -> bool:
         """Tell whether what an Assign takes besides the variable depends on no variable."""

@@ -1,7 +1,7 @@
 """Compare what the original and the bundle compute, under the same values, feeds and seeds."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from graphfreeze.check.feeds.chosen_feeds import ChosenFeeds
 from graphfreeze.check.running.held_values import Held, find_initializer, find_unsaved
@@ -29,7 +29,8 @@ Told = dict[str, str]
 class Forward:
     """What to compare: tensors that both graphs run, by the name of the tensor.
 
-    ``losses`` have to run; where ``others`` do not, the losses are compared alone."""
+    ``losses`` have to run; where ``others`` do not, the losses are compared alone. ``left`` are
+    nodes that do something else in the bundle by intent, and what."""
 
     original: Model
     out: Model
@@ -39,6 +40,7 @@ class Forward:
     runs: Runs
     feeds: ChosenFeeds
     seed: int
+    left: Mapping[str, str] = field(default_factory=dict)
 
 
 def check_forward(
@@ -69,12 +71,9 @@ def check_forward(
 def _incomparable(asked: Forward, held: Held) -> Told:
     """Return the nodes of the original that may differ from the bundle's, and why."""
     graph, reasons = asked.original.graph, Told()
-    for field, what in (
-        ("dropouts_off", "dropout is off"),
-        ("batch_norms_inference", "batch norm takes the moving averages"),
-    ):
-        nodes: Sequence[str] = getattr(asked.record, field, [])
-        reasons |= dict.fromkeys(changed_on_purpose(graph, nodes), f"in the bundle {what}")
+    for name, state in asked.left.items():
+        told = f"in the bundle {name} is {state}"
+        reasons |= dict.fromkeys(changed_on_purpose(graph, [name]), told)
     grown = changed_by_growth(graph, held.grown)
     reasons |= dict.fromkeys(grown, f"{listed(held.grown)} has more rows in the bundle")
     others = graph.descendants(held.others, data_only=True)

@@ -147,14 +147,18 @@ def test_what_is_reached_comes_first() -> None:
 
 
 def test_guarded_writer() -> None:
-    text = W + "a/graphfreeze/rows = Identity(ids)\na = ScatterSub(w, a/graphfreeze/rows, x)"
+    rows = "a/graphfreeze/rows = Const() {dtype: int32, value: [0, 3]}\n"
+    text = W + rows + "a = ScatterSub(w, a/graphfreeze/rows, x)\ntrain_op: a"
     former = VariableRecord(
-        name="w", kind="ref", dtype="float32", shape=[4, 2], parameters=8,
-        state="partly frozen", rule="--freeze-rows w",
+        name="w", kind="ref", dtype="float32", shape=[4, 2], parameters=8, rows=4, frozen_rows=2,
+        state="partly frozen", rule="--freeze-rows w", frozen_ranges=[[1, 3]],
     )  # fmt: skip
     record = explain_writers(parse_sketch(text), "w", former=former)
     assert [writer.guarded for writer in record.writers] == [True]
     assert (record.state, record.rule) == ("partly frozen", "--freeze-rows w")
+    for other in (text.replace("[0, 3]", "[0, 2]"), text.replace("ScatterSub(", "Mystery(")):
+        record = explain_writers(parse_sketch(other), "w", former=former)
+        assert [writer.guarded for writer in record.writers] == [False]
 
 
 def test_unknown_train_op() -> None:
