@@ -1,7 +1,11 @@
 """The command ``verify``: exit codes, tables, JSON, and options that do not go together."""
 
 import json
+import os
+import pty
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -36,6 +40,28 @@ def test_all_passes(run, bundle: Path) -> None:
     assert "ids:0     int32 [8, 6]  0 to 499  ids of embedding (500 rows)" in lines
     assert any(line.startswith("embedding      frozen") for line in lines)
     assert lines[-1] == "passed"
+
+
+def test_progress_is_shown_on_a_terminal_alone(bundle: Path) -> None:
+    mine, theirs = pty.openpty()
+    command = [sys.executable, "-m", "graphfreeze", "verify", SOURCE, bundle, "--steps", "2"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=theirs) as process:
+        os.close(theirs)
+        shown = b"".join(iter(lambda: read_terminal(mine), b""))
+        assert process.stdout is not None
+        printed = process.stdout.read()
+    assert process.returncode == 0
+    assert b"checking with TensorFlow, steps" in shown
+    assert b"2/2" in shown
+    assert b"checking" not in printed
+
+
+def read_terminal(number: int) -> bytes:
+    """Read what is there; Linux reports the end of a terminal as an error."""
+    try:
+        return os.read(number, 4096)
+    except OSError:
+        return b""
 
 
 def test_json_has_every_figure(run, bundle: Path) -> None:
