@@ -5,16 +5,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from graphfreeze.errors import RewriteError
-from graphfreeze.model.collected import node_entries
 from graphfreeze.model.control_flow import branches_of, nodes_in_loops
 from graphfreeze.model.model import Model
-from graphfreeze.model.names import TensorRef, control, parse_ref
+from graphfreeze.model.names import TensorRef, control
 from graphfreeze.model.variables import Variable
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.edits import Edit, ReplaceNode
 from graphfreeze.rewrite.guarding import find_guard, is_guarded
 from graphfreeze.rewrite.pin import Pin, pin_name
-from graphfreeze.rewrite.steps import fetched_besides, reached_writers
+from graphfreeze.rewrite.steps import fetched_besides, reached_writers, train_ops
 from graphfreeze.rewrite.table_rows import get_table
 from graphfreeze.schema import NodeDef
 from graphfreeze.selection.resolve import Selection
@@ -60,7 +59,7 @@ class PinRows:
 
     def verify(self, base: Model, draft: Draft) -> str | None:
         """Look for a pin that the train_op does not wait for, and a copy that something writes."""
-        above = draft.graph.ancestors(_train_op(draft))
+        above = draft.graph.ancestors(train_ops(draft))
         for variable in (v for v in self.selection.partly if v.name in self.pinned):
             if pin_name(variable) not in above:
                 return f"the train_op does not wait for {pin_name(variable)}"
@@ -68,7 +67,7 @@ class PinRows:
 
     def _written(self, draft: Draft, variable: Variable) -> list[str]:
         """Return all its writers of the train_op: one that is guarded may have read moved ones."""
-        above = draft.graph.ancestors(_train_op(draft))
+        above = draft.graph.ancestors(train_ops(draft))
         return [w for _, w in reached_writers(draft, [variable], self.losses) if w in above]
 
     def _check_branches(
@@ -96,14 +95,10 @@ class PinRows:
                 yield variable, writer
 
 
-def _train_op(draft: Draft) -> list[str]:
-    return [parse_ref(name).node for name in node_entries(draft.collections, "train_op")]
-
-
 def _waiting(draft: Draft, pins: Sequence[str]) -> ReplaceNode:
     """Return the train_op, which waits for pins too."""
     twin = NodeDef()
-    twin.CopyFrom(draft.graph.nodes[_train_op(draft)[0]])
+    twin.CopyFrom(draft.graph.nodes[train_ops(draft)[0]])
     twin.input.extend(str(control(pin)) for pin in pins)
     return ReplaceNode(twin)
 

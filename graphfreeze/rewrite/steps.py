@@ -9,6 +9,8 @@ from graphfreeze.model.training import MODEL_KEYS
 from graphfreeze.model.variables import Variable
 from graphfreeze.rewrite.draft import Draft
 
+TRAIN_OP = "train_op"
+
 
 def reached_writers(
     draft: Draft, variables: Iterable[Variable], losses: Sequence[TensorRef]
@@ -23,8 +25,12 @@ def reached_writers(
 
 def nodes_of_step(draft: Draft, losses: Sequence[TensorRef]) -> set[str]:
     """Return the nodes that a step runs, or what is fetched with it."""
-    train_ops = (parse_ref(name).node for name in node_entries(draft.collections, "train_op"))
-    return draft.graph.ancestors([*fetched_besides(draft, losses), *train_ops])
+    return draft.graph.ancestors([*fetched_besides(draft, losses), *train_ops(draft)])
+
+
+def train_ops(draft: Draft) -> list[str]:
+    """Return the nodes of the train_op."""
+    return [parse_ref(name).node for name in node_entries(draft.collections, TRAIN_OP)]
 
 
 def fetched_besides(draft: Draft, losses: Sequence[TensorRef]) -> Iterator[str]:

@@ -1,11 +1,11 @@
 """Tell what writes a variable, and by which path a train_op gets there."""
 
-from collections import deque
 from collections.abc import Collection, Iterator
 
 from graphfreeze.check.explain.chosen import get_variable
 from graphfreeze.check.explain.writer_kinds import WriterKinds
 from graphfreeze.check.proof.static_proof import prove
+from graphfreeze.check.proof.steps import find_path
 from graphfreeze.check.record import find_entries
 from graphfreeze.errors import CheckError
 from graphfreeze.model.collected import node_entries
@@ -41,18 +41,13 @@ def explain_writers(
     variable, graph = get_variable(model, name), model.graph
     train_ops = _train_ops(model, train_op)
     kinds, guarded = WriterKinds(model, variable), find_guarded(model, variable, former)
-    down = {op: _runs(graph, op) for op in train_ops}
     found = [
         WriterRecord(
             name=writer,
             op=graph.op(writer),
             kind=kinds.kind(writer),
             guarded=writer in guarded,
-            reached=[
-                ReachRecord(op, _path(graph, down[op], writer))
-                for op in train_ops
-                if writer in down[op]
-            ],
+            reached=[each for op in train_ops for each in _reached(graph, op, writer)],
             others=_others(model, writer, train_ops),
         )
         for writer in writers(graph, variable)
@@ -93,25 +88,11 @@ def _train_ops(model: Model, named: str | None) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _runs(graph: Graph, op: str) -> dict[str, str]:
-    """Return the nodes that an op runs, and the next one on a shortest way to it; '' at itself."""
-    found, todo = {op: ""}, deque([op])
-    while todo:
-        name = todo.popleft()
-        for ref in graph.inputs(name):
-            if ref.node not in found and ref.node in graph:
-                found[ref.node] = name
-                todo.append(ref.node)
-    return found
-
-
-def _path(graph: Graph, down: dict[str, str], writer: str) -> list[StepRecord]:
-    """Return the nodes from a train_op to a writer."""
-    names, name = [], writer
-    while name:
-        names.append(name)
-        name = down[name]
-    return [StepRecord(each, graph.op(each)) for each in reversed(names)]
+def _reached(graph: Graph, op: str, writer: str) -> Iterator[ReachRecord]:
+    """Yield the shortest way from a train_op to a writer, if it runs it."""
+    path = find_path(graph, [op], writer)
+    if path:
+        yield ReachRecord(op, [StepRecord(each, graph.op(each)) for each in path])
 
 
 def _others(model: Model, writer: str, train_ops: Collection[str]) -> list[str]:

@@ -1,20 +1,15 @@
 """What kind of writer an op is."""
 
-from collections.abc import Set
 from dataclasses import dataclass
 from functools import cached_property
 
+from graphfreeze.model.averages import find_averages
 from graphfreeze.model.functions import called_functions
 from graphfreeze.model.model import Model
-from graphfreeze.model.names import TensorRef
-from graphfreeze.model.reads import RESTORERS, handles, is_known, reads
+from graphfreeze.model.origins import Values
+from graphfreeze.model.reads import RESTORERS, is_known
 from graphfreeze.model.training import Training
 from graphfreeze.model.variables import Variable
-
-_PASSING = frozenset({"Identity", "Enter", "Switch", "Cast", "Merge"})
-_DIFFERENCES = frozenset({"Sub", "SquaredDifference"})
-_FACTORS = frozenset({"Mul", "RealDiv"})
-_SUMS = frozenset({"Add", "AddV2", "AddN", "Sub"})
 
 
 @dataclass(frozen=True)
@@ -43,7 +38,7 @@ class WriterKinds:
         if is_constant and "Assign" in op:
             above = {graph.op(name) for name in self._above(writer, depth=6)}
             return "restore" if above & RESTORERS else "initializer"
-        if "Assign" in op and self._is_average(writer):
+        if "Assign" in op and self._is_averaged:
             return "moving average"
         if writer in self._training.gradients.decided:
             return "optimizer update"
@@ -60,19 +55,10 @@ class WriterKinds:
         return Training(model.graph, model.collections, model.variables, model.header)
 
     @cached_property
-    def _own(self) -> Set[TensorRef]:
-        """The variable, its value, and what passes it on."""
-        graph = self.model.graph
-        found = {*handles(graph, self.variable), *reads(graph, self.variable)}
-        todo = list(found)
-        while todo:
-            for edge in graph.edges_of(todo.pop()):
-                passed = TensorRef(edge.consumer), TensorRef(edge.consumer, 1)
-                if graph.op(edge.consumer) in _PASSING and passed[0] not in found:
-                    ports = passed if graph.op(edge.consumer) == "Switch" else passed[:1]
-                    found.update(ports)
-                    todo.extend(ports)
-        return found
+    def _is_averaged(self) -> bool:
+        """Tell whether the variable is a moving average, or helps one."""
+        found = find_averages(Values(self.model.graph, self.model.variables))
+        return any(self.variable in (each.variable, *each.companions) for each in found)
 
     def _above(self, name: str, *, depth: int) -> set[str]:
         """Return the nodes whose data gets to one over a few others."""
@@ -82,13 +68,3 @@ class WriterKinds:
             layer = {node for node in refs if node in graph} - found
             found |= layer
         return found
-
-    def _is_average(self, writer: str) -> bool:
-        """Tell ``w -= (w - x) * rate`` and ``w = w * decay + x * rate``."""
-        graph = self.model.graph
-        near = {writer} | self._above(writer, depth=3)
-        takers = {e.consumer for ref in self._own for e in graph.edges_of(ref)} & near
-        ops = {graph.op(name) for name in near}
-        if "AssignSub" in graph.op(writer):
-            return bool({graph.op(n) for n in takers} & _DIFFERENCES) and bool(ops & _FACTORS)
-        return bool({graph.op(n) for n in takers} & _FACTORS) and bool(ops & _SUMS)

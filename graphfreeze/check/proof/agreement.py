@@ -5,7 +5,6 @@ from collections.abc import Iterator
 
 import msgspec
 
-from graphfreeze.check.proof.steps import TRAIN_OP
 from graphfreeze.check.record import LEARNING, NOT_REACHED, OVERLAY
 from graphfreeze.emit.place import RECORD
 from graphfreeze.errors.base import shape_text
@@ -17,6 +16,7 @@ from graphfreeze.model.updates import UPDATE_OPS
 from graphfreeze.model.variables import TRAINABLE, Variable
 from graphfreeze.rewrite.builder import MARK
 from graphfreeze.rewrite.draft import Draft
+from graphfreeze.rewrite.steps import TRAIN_OP
 from graphfreeze.selection.resolve import FROZEN, Selection
 
 _SLOT = f"/{MARK}_"  # what the names of our optimizers begin with

@@ -12,7 +12,6 @@ import numpy as np
 
 from graphfreeze.check.proof.evaluate import Evaluator
 from graphfreeze.check.proof.frozen_entries import find_leak, find_leak_by_ids, find_leak_of_mask
-from graphfreeze.check.proof.steps import train_ops
 from graphfreeze.errors import RewriteError
 from graphfreeze.model.graph import Edge, Graph
 from graphfreeze.model.names import TensorRef
@@ -22,7 +21,7 @@ from graphfreeze.model.variables import Variable
 from graphfreeze.read.number_types import Array
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.lookups import GATHER, GATHER_ND, Lookup
-from graphfreeze.rewrite.steps import fetched_besides
+from graphfreeze.rewrite.steps import fetched_besides, train_ops
 from graphfreeze.rewrite.table_readers import Place, Readers
 from graphfreeze.selection.entries import Entries, Mask
 from graphfreeze.selection.resolve import Selection

@@ -19,7 +19,6 @@ from graphfreeze.check.proof.frozen_entries import (
     rows_with_frozen,
 )
 from graphfreeze.check.proof.guard_proof import ROW_STORES, STORES, GuardProof
-from graphfreeze.check.proof.steps import train_ops
 from graphfreeze.errors import LoadError
 from graphfreeze.model.control_flow import branches_of
 from graphfreeze.model.graph import Graph
@@ -29,7 +28,7 @@ from graphfreeze.model.variables import REF_OPS, RESOURCE_OPS, Variable
 from graphfreeze.read.checkpoint_values import open_values
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.edits import FromRows, SetValue
-from graphfreeze.rewrite.steps import fetched_besides, nodes_of_step
+from graphfreeze.rewrite.steps import fetched_besides, nodes_of_step, train_ops
 
 _EARLY = "it may store a value from before the pin"
 

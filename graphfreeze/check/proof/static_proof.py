@@ -12,14 +12,13 @@ from graphfreeze.check.proof.steps import (
     find_hidden_writers,
     find_path,
     resource_name,
-    train_ops,
 )
 from graphfreeze.check.proof.values_at_rest import make_evaluator
 from graphfreeze.model.names import TensorRef
 from graphfreeze.model.reads import handles, passed_on, writers
 from graphfreeze.model.variables import Variable
 from graphfreeze.rewrite.draft import Draft
-from graphfreeze.rewrite.steps import fetched_besides, nodes_of_step
+from graphfreeze.rewrite.steps import fetched_besides, nodes_of_step, train_ops
 from graphfreeze.selection.resolve import Selection
 
 

@@ -4,21 +4,13 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 
 from graphfreeze.model.attrs import find_attr
-from graphfreeze.model.collected import node_entries
 from graphfreeze.model.functions import called_functions
 from graphfreeze.model.graph import Graph
 from graphfreeze.model.names import parse_ref
 from graphfreeze.model.variables import ONLY_READ, RESOURCE_OPS
-from graphfreeze.rewrite.draft import Draft
 from graphfreeze.schema import FunctionDef, NodeDef
 
-TRAIN_OP = "train_op"
 Storage = tuple[str, str, bool]  # container, name, whether it is a resource
-
-
-def train_ops(draft: Draft) -> list[str]:
-    """Return the nodes of the train_op."""
-    return [parse_ref(name).node for name in node_entries(draft.collections, TRAIN_OP)]
 
 
 def find_path(graph: Graph, sources: Sequence[str], target: str) -> list[str]:
