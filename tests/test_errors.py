@@ -300,8 +300,8 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
     ),
     "TrainError.no_loss": (
         TrainError.no_loss(["Mean:0"]),
-        "the graph's collection 'losses' is empty; name the tensor with --loss, or use "
-        "--no-train-op; it may be Mean:0",
+        "the graph's collection 'losses' is empty; name the tensor with --loss, or freeze "
+        "with --no-train-op; it may be Mean:0",
     ),
     "TrainError.second_train_op": (
         TrainError.second_train_op("graphfreeze/train_op"),

@@ -16,7 +16,7 @@ class TrainError(GraphfreezeError):
         offered = f"; it may be {listed(candidates)}" if candidates else ""
         return cls(
             "the graph's collection 'losses' is empty; name the tensor with --loss, "
-            f"or use --no-train-op{offered}"
+            f"or freeze with --no-train-op{offered}"
         )
 
     @classmethod
