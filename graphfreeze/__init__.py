@@ -7,6 +7,7 @@ and ``save`` are the way out. Scripts that still build their graph use ``graphfr
 from graphfreeze.api import (
     FrozenModel,
     add_train_op,
+    diff,
     explain_gradient,
     explain_writers,
     freeze,
@@ -27,6 +28,7 @@ __all__ = [
     "GraphfreezeError",
     "Schedule",
     "add_train_op",
+    "diff",
     "explain_gradient",
     "explain_writers",
     "freeze",

@@ -5,6 +5,9 @@ from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
+import msgspec
+
+from graphfreeze.check.difference import find_difference, find_states
 from graphfreeze.check.explain import explain_gradient as gradients
 from graphfreeze.check.explain import explain_writers as writing
 from graphfreeze.check.proof.static_proof import prove
@@ -18,6 +21,7 @@ from graphfreeze.frozen import FrozenModel
 from graphfreeze.guard.pin_rows import PinRows
 from graphfreeze.guard.prune_collections import PruneCollections
 from graphfreeze.guard.rebuild_saver import RebuildSaver
+from graphfreeze.model.diff_records import DiffRecord
 from graphfreeze.model.explain_records import GradientRecord, WritersRecord
 from graphfreeze.model.model import Model
 from graphfreeze.model.names import find_ref
@@ -47,6 +51,7 @@ __all__ = [
     "add_train_op",
     "check_out",
     "complete",
+    "diff",
     "explain_gradient",
     "explain_writers",
     "freeze",
@@ -62,6 +67,13 @@ __all__ = [
 def show(model: Model, *, scope: Sequence[str] = ()) -> ModelRecord:
     """Tell what a model holds; patterns in ``scope`` limit its variables. Raises SelectionError."""
     return model_record(model, scope)
+
+
+def diff(first: Model, second: Model) -> DiffRecord:
+    """Tell how a second model differs from a first one; values in checkpoints are not compared."""
+    sides = (model_record(first).variables, model_record(second).variables)
+    found = find_difference(first, second)
+    return msgspec.structs.replace(found, variables=find_states(*sides))
 
 
 def explain_gradient(model: Model, variable: str, *, loss: Sequence[str] = ()) -> GradientRecord:

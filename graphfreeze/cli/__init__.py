@@ -12,6 +12,7 @@ from types import FrameType
 
 import click
 
+from graphfreeze.cli.diff import diff
 from graphfreeze.cli.explain import explain
 from graphfreeze.cli.freeze import freeze
 from graphfreeze.cli.show import show
@@ -36,6 +37,7 @@ def command() -> None:
 command.add_command(show)
 command.add_command(freeze)
 command.add_command(explain)
+command.add_command(diff)
 command.add_command(verify)
 
 
