@@ -664,3 +664,9 @@ def test_error_survives_pickling() -> None:
     error = TrainError.no_loss()
     copy = pickle.loads(pickle.dumps(error))
     assert (type(copy), str(copy)) == (type(error), str(error))
+
+
+@pytest.mark.parametrize("pattern", ["layer_1", "*/layer_1"])
+def test_a_pattern_that_would_match_deeper_down(pattern: str) -> None:
+    told = str(SelectionError.nothing_matched(pattern, NAMES))
+    assert told.endswith("for it begins at the root; did you mean '**/layer_1'?")

@@ -4,7 +4,7 @@ Nothing is executed, and no more than a few rows are in memory at a time.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,10 +49,22 @@ def check_values(
         found = list(pair.changes(variable))
         changes += found
         failures += [pair.sentence(variable, c) for c in found if c.state == FROZEN and c.moved]
+    notes += [_unmerged(v) for v in told if v.overlay_rows is not None and not _moved(v, changes)]
     learning = [change for change in changes if change.state == TRAINABLE]
     if learning and not any(change.moved for change in learning):
         notes.append("nothing that is trainable differs: are these two moments of one training?")
     return SectionRecord(VALUES, FAILED if failures else PASSED, failures, notes), changes
+
+
+def _moved(variable: VariableRecord, changes: Iterable[ChangeRecord]) -> bool:
+    return any(each.moved for each in changes if each.name == variable.name)
+
+
+def _unmerged(variable: VariableRecord) -> str:
+    return (
+        f"{variable.name} is as before: what learned lies in {variable.overlay_rows}, until "
+        "graphfreeze/merge is run and the model is saved"
+    )
 
 
 def find_prefix(path: Path) -> Path:

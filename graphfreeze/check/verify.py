@@ -2,11 +2,14 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+from msgspec import structs
 
 from graphfreeze.check.feeds.chosen_feeds import ChosenFeeds
 from graphfreeze.check.feeds.feed_values import feed_records
+from graphfreeze.check.feeds.inferred_feeds import placeholders
 from graphfreeze.check.moved import check_values
 from graphfreeze.check.proof.static_check import check_static
 from graphfreeze.check.record import read_record
@@ -27,6 +30,7 @@ from graphfreeze.model.verify_records import (
     FAILED,
     SKIPPED,
     ChangeRecord,
+    FeedRecord,
     SectionRecord,
     VerifyRecord,
 )
@@ -99,14 +103,17 @@ def _verify(original: Model, out: Model, settings: _Settings) -> VerifyRecord:
     static = check_static(out, record)
     asked = Forward(original, out, record, outputs.losses, others, runs, feeds, settings.seed, left)
     forward, compared = check_forward(asked, [*told, *notes])
-    steps, trip, changes = _train(out, record, needed.out, feeds, settings)
+    # Rows that were added are in the bundle's range of ids alone.
+    wider = replace(feeds, models=(out, original), inferred=())
+    wider = wider.infer(placeholders(out.graph, needed.out.nodes))
+    steps, trip, changes = _train(out, record, needed.out, wider, settings)
     sections = [static, forward, steps, trip]
     return VerifyRecord(
         original=str(original.source.path),
         out=str(out.source.path.parent),
         passed=all(each.status != FAILED for each in sections),
         sections=sections,
-        feeds=feed_records(feeds.specs),
+        feeds=_told(feed_records(feeds.specs), feed_records(wider.specs)),
         outputs=compared,
         steps=settings.steps if steps.status != SKIPPED else 0,
         seed=settings.seed,
@@ -122,6 +129,13 @@ def _record_of(original: Model, out: Model) -> FreezeRecord:
             raise CheckError.swapped(original.source.path, out.source.path)
         raise CheckError.no_record(out.source.path)
     return read_record(file)
+
+
+def _told(feeds: list[FeedRecord], wider: list[FeedRecord]) -> list[FeedRecord]:
+    """Return all feeds, and those of steps where they are others."""
+    known = {(each.name, each.values) for each in feeds}
+    more = [each for each in wider if (each.name, each.values) not in known]
+    return feeds + [structs.replace(each, source=f"{each.source}, in steps") for each in more]
 
 
 def _check_pair(original: Model, out: Model, record: FreezeRecord) -> None:

@@ -133,6 +133,10 @@ def _warnings(plan: FreezePlan, record: FreezeRecord) -> Iterator[str]:
         yield f"nothing is frozen; name what to freeze with {options}"
     if record.optimizer is not None:
         yield from scaling_notes(record.variables, record.optimizer)
+    for rows in record.rows_initialised:
+        if rows.drawn:
+            what = f"{rows.drawn:,} rows added to {rows.table} are frozen at random values"
+            yield f"{what}, for they were given no vectors; give some with --vectors"
     if record.newer_ops:
         ops = ", ".join(record.newer_ops)
         yield f"TensorFlow 1.15 cannot run the train_op, it lacks these ops: {ops}"

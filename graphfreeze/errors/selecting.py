@@ -13,7 +13,11 @@ class SelectionError(GraphfreezeError):
     @classmethod
     def nothing_matched(cls, pattern: str, names: Iterable[str]) -> SelectionError:
         """Name a pattern without a variable, and the nearest scopes and variables."""
-        hint = with_hint(pattern, with_scopes(names), "list names with 'graphfreeze show'")
+        known = list(with_scopes(names))
+        inner = pattern.removeprefix("*/")
+        hint = with_hint(pattern, known, "list names with 'graphfreeze show'")
+        if any(name.endswith(f"/{inner}") for name in known):
+            hint = f", for it begins at the root; did you mean '**/{inner}'?"
         return cls(f"pattern {pattern!r} matches no variable{hint}")
 
     @classmethod

@@ -71,7 +71,7 @@ class TrainError(GraphfreezeError):
     @classmethod
     def unknown_loss(cls, loss: str, names: Iterable[str]) -> TrainError:
         """Name a loss tensor that the graph does not have."""
-        hint = with_hint(loss, names, "list names with 'graphfreeze show'")
+        hint = with_hint(loss, names, "write a node's name and the number of its output: 'loss:0'")
         return cls(f"the graph has no tensor {loss!r} to take as the loss{hint}")
 
     @classmethod

@@ -64,7 +64,8 @@ class RowsInitialised(msgspec.Struct, frozen=True):
     """How many rows of a table begin with ``given`` values, and how many were ``added``.
 
     ``first_added`` is the id of the first new one. ``unknown`` counts the words of the given values
-    that the table does not have, ``kept`` the frozen rows that were given none."""
+    that the table does not have, ``kept`` the frozen rows of before that were given none, ``drawn``
+    the added ones that are frozen at what an initializer draws."""
 
     table: str
     given: int
@@ -72,6 +73,7 @@ class RowsInitialised(msgspec.Struct, frozen=True):
     unknown: int = 0
     first_added: int | None = None
     kept: int = 0
+    drawn: int = 0
 
 
 class ModelRecord(msgspec.Struct, frozen=True, kw_only=True):

@@ -61,8 +61,13 @@ def _rows(record: FreezeRecord, wholes: Sequence[VariableRecord]) -> Iterator[st
 
 def _start(start: RowsInitialised) -> Iterator[str]:
     added = "added" if start.first_added is None else f"added, from id {start.first_added} on"
-    counts = {added: start.added, "with given values": start.given}
+    counts = {added: start.added, "in all with given values": start.given}
+    if not start.added:
+        counts = {"with given values": start.given}
     yield "  " + ", ".join(f"{n:,} {what}" for what, n in counts.items() if n)
+    if start.drawn:
+        rows = count_text(start.drawn, "added row")
+        yield f"  {rows} frozen at random values: no vector was given"
     if start.kept:
         yield f"  {count_text(start.kept, 'frozen row')} with the value of before"
     if start.unknown:

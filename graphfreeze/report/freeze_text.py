@@ -164,7 +164,8 @@ def _usage(record: FreezeRecord, out: Path) -> list[str]:
         return [f"graph_def = {made}", "tf.import_graph_def(graph_def, name='')"]
     if out.suffix == ".pbtxt":
         made = f"text_format.Parse(open({place!r}).read(), tf.compat.v1.GraphDef())"
-        return [f"graph_def = {made}", "tf.import_graph_def(graph_def, name='')"]
+        proto = "from google.protobuf import text_format"
+        return [proto, f"graph_def = {made}", "tf.import_graph_def(graph_def, name='')"]
     if out.suffix == ".meta":
         return [
             f"saver = tf.compat.v1.train.import_meta_graph({place!r})",

@@ -6,22 +6,26 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from graphfreeze.errors.base import listed
+import numpy as np
+import numpy.typing as npt
+
+from graphfreeze.errors.base import listed, shape_text
 from graphfreeze.frozen import FrozenModel
 from graphfreeze.model.collected import node_entries
 from graphfreeze.model.model import Model
 from graphfreeze.model.records import FreezeRecord, ModelRecord, RowsInitialised, WordRecord
+from graphfreeze.model.static_shapes import find_shape
+from graphfreeze.model.tables import Table
 from graphfreeze.model.training import TRAIN_OP_KEYS, Training
 from graphfreeze.model.variables import Variable
 from graphfreeze.report.choices import choice_records, variable_record
 from graphfreeze.report.former import find_former
+from graphfreeze.report.former_averages import average_notes
 from graphfreeze.report.notes import learning_notes
 from graphfreeze.rewrite.edits import Change, DropKey, SetValue, ValueEdit
 from graphfreeze.rewrite.overlay import MERGE_KEY
 from graphfreeze.selection.pattern import matching
 from graphfreeze.selection.resolve import FROZEN, OTHER, SLOT, TRAINABLE, Selection
-from graphfreeze.selection.row_values import RowValues
-from graphfreeze.selection.rows import RowSet
 from graphfreeze.train.groups import BERT_NO_DECAY
 from graphfreeze.train.request import TrainRequest, optimizer_name
 
@@ -122,11 +126,22 @@ def freeze_record(frozen: FrozenModel, *, version: str) -> FreezeRecord:
         notes=[
             *selection.notes,
             *frozen.grown.notes,
+            *average_notes(draft, selection),
             *learning_notes(variables, optimizer),
+            *_loss_notes(frozen),
             *_slot_notes(frozen),
             *_pin_notes(frozen),
         ],
     )
+
+
+def _loss_notes(frozen: FrozenModel) -> Iterator[str]:
+    """Yield the losses that are no scalars."""
+    for loss in frozen.train.losses if frozen.train is not None else ():
+        shape = find_shape(frozen.draft.graph, loss)
+        if shape:
+            told = shape_text(shape)
+            yield f"{loss.tensor_name} has shape {told}: the sum of its elements is minimized"
 
 
 def _slot_notes(frozen: FrozenModel) -> Iterator[str]:
@@ -134,6 +149,8 @@ def _slot_notes(frozen: FrozenModel) -> Iterator[str]:
     if frozen.slots is not None and frozen.slots.kept and frozen.slots.fresh:
         names = listed(frozen.slots.fresh, most=3)
         yield f"--keep-slots: the checkpoint has no slots that fit {names}; they begin anew"
+    for first, *others in frozen.slots.doubtful.values() if frozen.slots is not None else ():
+        yield f"--keep-slots: all go on with {first}; the old training also had {listed(others)}"
 
 
 def _pin_notes(frozen: FrozenModel) -> Iterator[str]:
@@ -150,31 +167,36 @@ def _pin_notes(frozen: FrozenModel) -> Iterator[str]:
 def _initialised(frozen: FrozenModel) -> Iterator[RowsInitialised]:
     """Yield the tables with rows that have given values, or that are new."""
     given = {each.table.name: each for each in frozen.values}
-    heights = {table.name: (table.shape or (0,))[0] for table in frozen.selection.tables}
+    tables = {table.name: table for table in frozen.selection.tables}
     for name in dict.fromkeys([*given, *frozen.grown.rows]):
         added, values = frozen.grown.rows.get(name, 0), given.get(name)
+        first = ((tables[name].shape or (0,))[0] or 0) - added
+        without = _frozen_rows(frozen.selection, tables[name])
+        if values is not None:
+            without &= ~values.rows.mask()
         yield RowsInitialised(
             name,
             given=values.rows.count if values is not None else 0,
             added=added,
             unknown=values.unknown if values is not None else 0,
-            first_added=(heights[name] or 0) - added if added else None,
-            kept=_count_kept(frozen.selection, values) if values is not None else 0,
+            first_added=first if added else None,
+            kept=int(without[:first].sum()) if values is not None else 0,
+            drawn=int(without[first:].sum()),
         )
 
 
-def _count_kept(selection: Selection, values: RowValues) -> int:
-    """Return how many rows are frozen and have no given value."""
+def _frozen_rows(selection: Selection, table: Table) -> npt.NDArray[np.bool_]:
+    """Return which rows of a table are frozen, bool [height]."""
     choices = {choice.variable: choice for choice in selection.choices}
-    without, kept = values.rows.complement().mask(), 0
-    for part in values.table.parts:
-        choice = choices[part.variable]
+    frozen = np.zeros((table.shape or (0,))[0] or 0, np.bool_)
+    for part in table.parts:
+        choice, rows = choices[part.variable], frozen[part.offset[0] if part.offset else 0 :]
         height = (part.variable.shape or (0,))[0] or 0
-        frozen = RowSet.full(height) if choice.state == FROZEN else RowSet.empty(height)
-        if choice.entries is not None and choice.entries.rows is not None:
-            frozen = choice.entries.rows
-        kept += int(without[part.offset[0] :][:height][frozen.mask()].sum())
-    return kept
+        if choice.state == FROZEN:
+            rows[:height] = True
+        elif choice.entries is not None and choice.entries.rows is not None:
+            rows[:height] |= choice.entries.rows.mask()
+    return frozen
 
 
 def _keys(edits: Iterable[ValueEdit]) -> list[str]:

@@ -157,7 +157,9 @@ def test_added_words(run, place: Path) -> None:
     more = "--freeze-words embedding=new.txt"
     line = f"freeze tied_softmax out {options} {more} --no-train-op"
     code, out, err = run(*line.split())
-    assert (code, err) == (0, "")
+    random = "2 rows added to embedding are frozen at random values, for they were given no vectors"
+    assert (code, err) == (0, f"graphfreeze: warning: {random}; give some with --vectors\n")
+    assert "               2 added rows frozen at random values: no vector was given\n" in out
     assert "rows         embedding: 602 rows, 2 frozen, 600 left to learn\n" in out
     assert "               2 added, from id 600 on\n" in out
     assert "note         softmax_bias grows to 602 rows too, used with embedding\n" in out

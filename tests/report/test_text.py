@@ -200,7 +200,7 @@ ENTRIES = {
             "words        emb: 5 rows by --freeze-words",
             "               without 7 missing words: 'a', 'b', 'c', 'd', 'e' and 2 more",
             "rows         emb: 10 rows, 5 frozen, 5 left to learn",
-            "               2 added, 4 with given values",
+            "               2 added, 4 in all with given values",
             "               1,200 words of the values not in the vocabulary",
             "             bias: 10 rows, 0 frozen, 10 left to learn",
             "               2 added",

@@ -169,6 +169,14 @@ def test_an_optimizer_that_cannot_be_guarded_leaves_the_model_as_it_was(tmp_path
     assert "slot" not in result.draft.graph
 
 
+@pytest.mark.parametrize(("loss", "notes"), [("w/read", 1), ("loss", 0)])
+def test_a_loss_that_is_no_scalar_is_noted(loss: str, notes: int, tmp_path: Path) -> None:
+    result = frozen("loss = L2Loss(w/read)", tmp_path)
+    add_train_op(result, loss=[loss], optimizer="sgd", learning_rate=0.1)
+    told = [each for each in graphfreeze.report(result).notes if "sum of its elements" in each]
+    assert len(told) == notes
+
+
 def test_unknown_argument_of_an_optimizer(tmp_path: Path) -> None:
     result = frozen("loss = L2Loss(w/read)", tmp_path)
     with pytest.raises(TrainError, match="takes no argument 'beta'; did you mean beta"):

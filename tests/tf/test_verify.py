@@ -201,6 +201,9 @@ def test_overlay(tmp_path: Path) -> None:
     assert [each.failures for each in record.sections] == [[]] * 4
     table = change(record, "embedding", "frozen")
     assert (table.elements, table.moved) == (4000, 0)
+    model = tmp_path / "out" / "model"
+    same = graphfreeze.verify_checkpoints(tmp_path / "out", model, model)
+    assert same.sections[0].notes[0].startswith("embedding is as before: what learned lies in emb")
     learning = [each for each in record.changes if each.name.startswith("embedding/graphfreeze")]
     assert [each.moved > 0 for each in learning] == [True]
 
@@ -255,7 +258,8 @@ def test_added_and_given_rows(tmp_path: Path) -> None:
     record = graphfreeze.verify(original, graphfreeze.load(tmp_path / "out"), steps=1)
     assert [each.failures for each in record.sections] == [[]] * 4
     assert record.outputs
-    assert {each.values for each in record.feeds} == {"0 to 999", "0 to 3"}
+    told = {(each.values, each.source.partition(", in ")[2]) for each in record.feeds}
+    assert told == {("0 to 999", ""), ("0 to 1,001", "steps"), ("0 to 3", "")}
 
 
 def write(folder: Path, build: Callable[[], tf.Tensor]) -> Path:

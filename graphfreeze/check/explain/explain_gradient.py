@@ -54,7 +54,7 @@ def explain_gradient(
         trainable=variable.is_trainable,
         state=former.state if former is not None else "",
         rule=former.rule if former is not None else "",
-        notes=list(_notes(model, variable, record)),
+        notes=[*_notes(model, variable, record), *_overlay_notes(former)],
     )
 
 
@@ -105,6 +105,12 @@ def _cut(graph: Graph, search: Search, stop: Stop) -> CutRecord:
 
 def _steps(graph: Graph, names: Iterable[str]) -> list[StepRecord]:
     return [StepRecord(name, graph.op(name)) for name in names]
+
+
+def _overlay_notes(former: VariableRecord | None) -> Iterator[str]:
+    """Yield what learns in place of a table."""
+    if former is not None and former.overlay_rows is not None:
+        yield f"its rows that are not frozen learn in {former.overlay_rows}: ask about that"
 
 
 def _notes(model: Model, variable: Variable, record: GradientRecord) -> Iterator[str]:

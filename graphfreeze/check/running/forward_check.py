@@ -75,7 +75,7 @@ def _incomparable(asked: Forward, held: Held) -> Told:
         told = f"in the bundle {name} is {state}"
         reasons |= dict.fromkeys(changed_on_purpose(graph, [name]), told)
     grown = changed_by_growth(graph, held.grown)
-    reasons |= dict.fromkeys(grown, f"{listed(held.grown)} has more rows in the bundle")
+    reasons |= dict.fromkeys(grown, f"the bundle has more rows of {listed(held.grown)}")
     others = graph.descendants(held.others, data_only=True)
     return reasons | dict.fromkeys(others, f"{listed(held.others)} has another shape in the bundle")
 

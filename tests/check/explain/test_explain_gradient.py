@@ -7,6 +7,7 @@ import pytest
 from graphfreeze.check.explain.explain_gradient import explain_gradient
 from graphfreeze.errors import CheckError, TrainError
 from graphfreeze.model.explain_records import GradientRecord
+from graphfreeze.model.records import VariableRecord
 from graphfreeze.model.sketch import sketch_meta_graph
 from graphfreeze.read.document import parse_document
 from graphfreeze.read.sketch import parse_sketch
@@ -330,3 +331,16 @@ def test_wrong_name(name: str, message: str) -> None:
     with pytest.raises(CheckError) as error:
         explain_gradient(parse_sketch(NAMES), name, loss=["loss"])
     assert message in str(error.value)
+
+
+def test_rows_that_learn_in_place_of_a_table() -> None:
+    text = "w = VariableV2() {shape: [4, 2]}\nr = Identity(w)\nstop = StopGradient(r)\n"
+    former = VariableRecord(
+        name="w", kind="ref", dtype="float32", shape=[4, 2], parameters=8, state="partly frozen",
+        strategy="overlay", overlay_rows="w/graphfreeze/rows",
+    )  # fmt: skip
+    model = parse_sketch(text + "loss = L2Loss(stop)\nlosses: loss\ntrainable_variables: w")
+    record = explain_gradient(model, "w", former=former)
+    assert record.notes == [
+        "its rows that are not frozen learn in w/graphfreeze/rows: ask about that"
+    ]
