@@ -76,7 +76,7 @@ class _Finder:
             pairs = [(first, self._mask(second)), (second, self._mask(first))]
         elif op in _SELECTS:
             test, kept, other = self.graph.data_inputs(name)
-            pairs = [(kept, self._test(test) if self._number(other) == 0 else None)]
+            pairs = [(kept, self._test(test) if self._is_zero(other) else None)]
         else:
             return
         for scaled, mask in pairs:
@@ -155,6 +155,10 @@ class _Finder:
             return None
         numbers = [self._number(each, depth - 1) for each in self.graph.data_inputs(last.node)]
         return _computed(str(node.op), [n for n in numbers if n is not None])
+
+    def _is_zero(self, ref: TensorRef) -> bool:
+        *_, last = passed_from(self.graph, ref)
+        return self.graph.op(last.node) == "ZerosLike" or self._number(last) == 0
 
     def _leaves(self, ref: TensorRef, depth: int = _DEPTH) -> set[TensorRef]:
         """Return what a share or its scale is computed from, constants left out."""

@@ -41,17 +41,20 @@ class KeepSlots:
     the rows of an overlay             those rows of the old slot
     added rows                         what a new slot has
     Adam's beta powers                 the old ones; 0, which is to correct nothing, where
-                                       the old training had none, as BERT's
+                                       the old training had none, as BERT's; of several
+                                       old Adams the first one's
     =================================  ===================================================
 
     Old slots of frozen variables are dropped. ``kept`` tells afterwards the old key of each new
-    one, ``fresh`` the slots that begin anew.
+    one, ``fresh`` the slots that begin anew, ``doubtful`` the beta powers of each role if the old
+    training had several.
     """
 
     selection: Selection
     optimizer: str
     kept: dict[str, str] = field(default_factory=dict)
     fresh: list[str] = field(default_factory=list)
+    doubtful: dict[str, list[str]] = field(default_factory=dict)
     name: str = "keep_slots"
 
     def plan(self, draft: Draft) -> Iterator[SetValue]:
@@ -95,7 +98,9 @@ class KeepSlots:
                 continue
             found = old.find_powers(role, owners)
             value: Base = Inline(np.zeros((), np.float32))
-            if len(found) == 1:
+            if len(found) > 1:
+                self.doubtful[role] = [v.name for v in found]
+            if found:
                 self.kept[keys[variable.name]] = old.key(found[0])
                 value = FromCheckpoint(old.key(found[0]))
             yield SetValue(keys[variable.name], value)

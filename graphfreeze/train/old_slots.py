@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -21,7 +21,9 @@ _HAND_WRITTEN = {"Adam": (("adam_m", "adam_v"),)}  # of BERT's AdamWeightDecayOp
 class OldSlots:
     """The variables of a model that only its old training used: ``gone`` has their names.
 
-    TensorFlow calls the slots of ``w`` under an optimizer ``w/<title>``, ``w/<title>_1``, ..."""
+    TensorFlow calls the slots of ``w`` under an optimizer ``w/<title>``, ``w/<title>_1``, ..., in a
+    variable scope ``s``, as that of contrib's optimize_loss, ``s/w/<title>``. Slots that the saver
+    leaves out are none: no checkpoint has them."""
 
     model: Model
     gone: Collection[str]
@@ -33,7 +35,7 @@ class OldSlots:
         of slots it had other settings."""
         groups = self._groups.get(owner, {})
         same = [t for t in groups if t == title or self._ops.get(t, "") == title]
-        for names in [groups[t] for t in same] + self._written_by_hand(owner, title):
+        for names in [groups[t] for t in same] + _written_by_hand(groups, title):
             if len(names) == count:
                 return [self._variables[name] for name in names]
         return []
@@ -47,7 +49,7 @@ class OldSlots:
         """Return the scalars ``beta1_power`` or the like that the updates of variables took."""
         found = [v for v in self._scalars if _NUMBER.sub("", v.name.rpartition("/")[2]) == role]
         if len(found) > 1:
-            found = [v for v in found if self._taken(owners) & {v.name}]
+            found = [v for v in found if self._reaches(v, owners)]
         return found
 
     def key(self, variable: Variable) -> str:
@@ -56,7 +58,7 @@ class OldSlots:
 
     @property
     def _scalars(self) -> list[Variable]:
-        return [v for v in self._variables.values() if v.shape == () and v.name in self.gone]
+        return [v for v in self._variables.values() if v.shape == () and v.name in self._saved]
 
     @cached_property
     def _variables(self) -> dict[str, Variable]:
@@ -70,14 +72,22 @@ class OldSlots:
         return {name: key for name, key in named if name is not None}
 
     @cached_property
+    def _saved(self) -> set[str]:
+        return {n for n in self.gone if not self._keys or n in self._keys}
+
+    @cached_property
     def _groups(self) -> dict[str, dict[str, list[str]]]:
         """The slots of each variable by the title of their optimizer, in their order."""
         groups: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
         for name in self._variables:
-            owner, _, slot = name.rpartition("/")
-            if name in self.gone and owner in self._variables and owner not in self.gone:
+            path, _, slot = name.rpartition("/")
+            owner = next(filter(self._is_owner, _ends(path)), None)
+            if name in self._saved and owner is not None:
                 groups[owner][_title(slot)].append(name)
         return groups
+
+    def _is_owner(self, name: str) -> bool:
+        return name in self._variables and name not in self.gone
 
     @cached_property
     def _ops(self) -> dict[str, str]:
@@ -99,14 +109,23 @@ class OldSlots:
                 slots = {n for n in self.gone if n in above or f"{n}/read" in above}
                 yield family.removeprefix("Centered"), slots - {v.name for v in self._scalars}
 
-    def _taken(self, owners: Collection[str]) -> set[str]:
+    def _reaches(self, power: Variable, owners: Collection[str]) -> bool:
+        # By data alone: one train_op may wait for another's, which has powers of its own.
         graph = self.model.graph
-        found = [w for o in owners for w in writers(graph, self._variables[o])]
-        return graph.ancestors(found)
+        behind = graph.descendants([power.name], data_only=True)
+        return any(w in behind for o in owners for w in writers(graph, self._variables[o]))
 
-    def _written_by_hand(self, owner: str, title: str) -> list[list[str]]:
-        groups = ([f"{owner}/{slot}" for slot in slots] for slots in _HAND_WRITTEN.get(title, ()))
-        return [names for names in groups if self._variables.keys() >= set(names)]
+
+def _written_by_hand(groups: Mapping[str, list[str]], title: str) -> list[list[str]]:
+    known = _HAND_WRITTEN.get(title, ())
+    return [[n for slot in slots for n in groups.get(slot, ())] for slots in known]
+
+
+def _ends(path: str) -> Iterator[str]:
+    """Yield a path, then what is left of it without its first segments."""
+    while path:
+        yield path
+        path = path.partition("/")[2]
 
 
 def _title(slot: str) -> str:

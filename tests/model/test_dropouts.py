@@ -72,6 +72,9 @@ CASES = {
     "Bernoulli": (
         DRAW + "test = Less(u, keep)\nmask = Cast(test) {DstT: float32}\ns = RealDiv(x, keep)\n"
         "y = Mul(s, mask)", "x"),
+    "chosen by hand from zeros of its shape": (
+        DRAW + "test = Less(u, keep)\ns = RealDiv(x, keep)\nzeros = ZerosLike(x)\n"
+        "y = Select(test, s, zeros)", "x"),
     "the test turned round": (
         DRAW + "test = Less(rate, u)\nmask = Cast(test) {DstT: float32}\ns = Mul(x, scale)\n"
         "y = Mul(s, mask)", "x"),
