@@ -1,5 +1,7 @@
 """What function bodies do with the variables that are handed to them."""
 
+from collections.abc import Iterator
+
 from graphfreeze.model.graph import Edge, Graph
 from graphfreeze.model.names import parse_ref
 from graphfreeze.model.variables import ONLY_READ
@@ -13,6 +15,19 @@ def called_functions(node: NodeDef) -> list[str]:
     found = [str(value.func.name) for value in node.attr.values() if value.HasField("func")]
     lists = (value.list.func for value in node.attr.values() if value.HasField("list"))
     return found + [str(func.name) for funcs in lists for func in funcs]
+
+
+def functions_run(graph: Graph, node: NodeDef, seen: set[str]) -> Iterator[FunctionDef]:
+    """Yield the functions that a node calls, and those that these call; ``seen`` ones no more."""
+    todo = [str(node.op), *called_functions(node)]
+    while todo:
+        name = todo.pop()
+        if name in graph.functions and name not in seen:
+            seen.add(name)
+            function = graph.functions[name]
+            yield function
+            for each in function.node_def:
+                todo += [str(each.op), *called_functions(each)]
 
 
 def writes_argument(graph: Graph, edge: Edge) -> bool:

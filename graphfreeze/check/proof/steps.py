@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 
 from graphfreeze.model.attrs import find_attr
-from graphfreeze.model.functions import called_functions
+from graphfreeze.model.functions import functions_run
 from graphfreeze.model.graph import Graph
 from graphfreeze.model.names import parse_ref
 from graphfreeze.model.variables import ONLY_READ, RESOURCE_OPS
@@ -43,21 +43,10 @@ def find_hidden_writers(graph: Graph, name: str) -> Iterator[tuple[str, Storage]
     """Yield function and storage where the functions that a node calls open a variable.
 
     Only those whose handle goes on to more than reads."""
-    todo, seen = _called(graph, graph.nodes[name]), set[str]()
-    while todo:
-        function = graph.functions.get(called := todo.pop())
-        if function is None or called in seen:
-            continue
-        seen.add(called)
+    for function in functions_run(graph, graph.nodes[name], set()):
         for node in function.node_def:
-            todo.extend(_called(graph, node))
             if node.op in RESOURCE_OPS and not _is_only_read(function, str(node.name)):
-                yield called, resource_name(node)
-
-
-def _called(graph: Graph, node: NodeDef) -> list[str]:
-    own = [str(node.op)] if node.op in graph.functions else []
-    return [*own, *called_functions(node)]
+                yield str(function.signature.name), resource_name(node)
 
 
 def _is_only_read(function: FunctionDef, handle: str) -> bool:

@@ -7,10 +7,10 @@ that are in neither registry are refused too: nothing says what they do.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from graphfreeze.model.functions import called_functions
+from graphfreeze.model.functions import functions_run
 from graphfreeze.model.graph import Graph
 from graphfreeze.model.op_registry import load_shipped
 from graphfreeze.schema import NodeDef
@@ -76,24 +76,11 @@ def find_unsafe(graph: Graph, names: Iterable[str]) -> list[Unsafe]:
         if node is None:
             continue
         found += _judged(graph, node, name)
-        for function in _reached(graph, node, seen):
-            body = graph.functions[function].node_def
-            inner = {str(each.name): each for each in body}
-            for each in body:
-                found += _judged(graph, each, f"{function}/{each.name}", inner)
+        for function in functions_run(graph, node, seen):
+            inner = {str(each.name): each for each in function.node_def}
+            for each in function.node_def:
+                found += _judged(graph, each, f"{function.signature.name}/{each.name}", inner)
     return found
-
-
-def _reached(graph: Graph, node: NodeDef, seen: set[str]) -> Iterator[str]:
-    """Yield the functions that a node calls, and those that these call, each once."""
-    todo = [str(node.op), *called_functions(node)]
-    while todo:
-        name = todo.pop()
-        if name in graph.functions and name not in seen:
-            seen.add(name)
-            yield name
-            for each in graph.functions[name].node_def:
-                todo += [str(each.op), *called_functions(each)]
 
 
 def _judged(
