@@ -3,12 +3,13 @@
 import math
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from graphfreeze.emit.boxes import parse_box
 from graphfreeze.emit.changed_values import Values
 from graphfreeze.emit.contents import Contents, find_contents
+from graphfreeze.emit.groups import grouped
 from graphfreeze.emit.initial_values import initialize
 from graphfreeze.model.saver import Entry
 from graphfreeze.read.checkpoint_index import read_index
@@ -61,7 +62,7 @@ def _merge(draft: Draft, contents: Contents, folder: Path) -> None:
         if contents.initialized:
             initialize(values)
         entries = contents.new if contents.is_linkable else contents.entries
-        for number, group in enumerate(_groups(values, entries)):
+        for number, group in enumerate(grouped(entries, partial(_size, values), GROUP_BYTES)):
             prefixes.append(parts / f"new{number}")
             _save(values, group, prefixes[-1])
         merge = tf.raw_ops.MergeV2Checkpoints(
@@ -71,21 +72,6 @@ def _merge(draft: Draft, contents: Contents, folder: Path) -> None:
         )
         sess.run(merge)
     shutil.rmtree(parts)
-
-
-def _groups(values: Values, entries: Sequence[Entry]) -> Iterator[list[Entry]]:
-    """Yield entries in their order, as many at once as are within bounds."""
-    group: list[Entry] = []
-    held = 0
-    for entry in entries:
-        size = _size(values, entry)
-        if group and held + size > GROUP_BYTES:
-            yield group
-            group, held = [], 0
-        group.append(entry)
-        held += size
-    if group:
-        yield group
 
 
 def _size(values: Values, entry: Entry) -> int:

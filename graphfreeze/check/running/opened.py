@@ -11,6 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from graphfreeze.check.running.held_values import Place
+from graphfreeze.emit.groups import grouped
 from graphfreeze.emit.source import reason_of, runtime_prefix
 from graphfreeze.errors import CheckError
 from graphfreeze.model.model import Model
@@ -115,7 +116,8 @@ class Opened:
     def values(self, names: Sequence[str]) -> Iterator[Array]:
         """Yield the values of variables by name, some at a time; raises CheckError."""
         known = {v.name: v for v in self.model.variables}
-        for group in _groups([known[name] for name in names]):
+        # One run for each variable takes a while in a large graph.
+        for group in grouped([known[name] for name in names], _count, _MOST):
             with self.graph.as_default():
                 tensors = [self._value(variable) for variable in group]
             yield from self.run(tensors, {})
@@ -129,19 +131,8 @@ class Opened:
         return tensor.name
 
 
-def _groups(variables: Sequence[Variable]) -> Iterator[list[Variable]]:
-    """Put variables together that are small: one run for each takes a while in a large graph."""
-    group: list[Variable] = []
-    size = 0
-    for variable in variables:
-        more = variable.parameters if variable.parameters is not None else _MOST
-        if group and size + more > _MOST:
-            yield group
-            group, size = [], 0
-        group.append(variable)
-        size += more
-    if group:
-        yield group
+def _count(variable: Variable) -> int:
+    return variable.parameters if variable.parameters is not None else _MOST
 
 
 def _as_array(value: object) -> Array:
