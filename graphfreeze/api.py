@@ -178,8 +178,8 @@ def add_train_op(
     prune = PruneCollections(frozen.selection)
     draft = frozen.draft.copy()
     run(draft, [RecoverCollections(), train, *guard, RebuildSaver(), prune])
-    slots = KeepSlots(frozen.selection, optimizer_name(request))
-    if keep_slots:
+    slots = KeepSlots(frozen.selection, optimizer_name(request)) if keep_slots else None
+    if slots is not None:
         run(draft, [slots])
     breaches = prove(draft, frozen.selection, train.losses)
     if breaches:

@@ -80,10 +80,8 @@ def freeze_record(frozen: FrozenModel, *, version: str) -> FreezeRecord:
     asked = request or TrainRequest()
     setting = [edit for edit in draft.value_edits if isinstance(edit, SetValue)]
     whole = {edit.key for edit in setting if not _is_change(edit)}
-    variables, optimizer = (
-        choice_records(selection, frozen.kernels, unreached),
-        None if request is None else optimizer_name(request),
-    )
+    variables = choice_records(selection, frozen.kernels, unreached)
+    optimizer = None if request is None else optimizer_name(request)
     return FreezeRecord(
         graphfreeze=version,
         source=_told(base.source.path),

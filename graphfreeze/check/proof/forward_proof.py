@@ -126,8 +126,9 @@ class _Masks:
             given = iter([({}, self._sliced(lookup))])
         else:
             value = self.evaluator.find(mask)
-            is_told = isinstance(value, np.ndarray)
-            return find_leak_of_mask(value, self.entries) if is_told else _UNTOLD  # type: ignore[arg-type]
+            if not isinstance(value, np.ndarray):
+                return _UNTOLD
+            return find_leak_of_mask(value, self.entries)
         for ids, frozen in given:
             value = self.evaluator.with_given(ids).find(mask)
             leak = find_leak(value, frozen) if isinstance(value, np.ndarray) else _UNTOLD

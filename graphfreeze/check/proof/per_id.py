@@ -83,5 +83,6 @@ def expand(value: Value, axis: Value) -> Value | None:
     at = int(axis.item())
     if isinstance(value, np.ndarray):
         return np.expand_dims(value, at)
-    is_last = isinstance(value, PerId) and at == -1
-    return PerId(value.values[..., None], value.form) if is_last else None  # type: ignore[union-attr]
+    if isinstance(value, PerId) and at == -1:
+        return PerId(value.values[..., None], value.form)
+    return None

@@ -32,8 +32,9 @@ def _value(draft: Draft, name: str) -> Array | None:
     key = draft.saved_keys().get(name, name)
     for edit in reversed(draft.value_edits):
         if edit.key == key:
-            is_at_hand = isinstance(edit, SetValue) and isinstance(edit.source, Inline)
-            return edit.source.values if is_at_hand else None  # type: ignore[union-attr]
+            if isinstance(edit, SetValue) and isinstance(edit.source, Inline):
+                return edit.source.values
+            return None
     prefix = draft.base.source.checkpoint
     try:
         values = open_values(prefix) if prefix is not None else None
