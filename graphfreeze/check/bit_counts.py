@@ -1,14 +1,20 @@
 """Count which entries of a variable hold other bits than before, a few rows at a time."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 import numpy.typing as npt
 
+from graphfreeze.check.record import find_entries
+from graphfreeze.model.records import VariableRecord
 from graphfreeze.model.verify_records import ChangeRecord
 from graphfreeze.read.number_types import Array
 from graphfreeze.selection.entries import Mask, Shape
+from graphfreeze.selection.resolve import FROZEN, TRAINABLE
 
+Piece = tuple[int, Array, Array]
 Numbers = npt.NDArray[np.complex128]
 _LONGEST = 8  # bytes of an integer
 
@@ -35,6 +41,32 @@ class Counts:
             first=self.first,
             largest=self.largest,
         )
+
+
+def count_changes(
+    told: VariableRecord,
+    shape: Shape,
+    pieces: Iterable[Piece],
+    *,
+    is_frozen: bool,
+    is_bfloat16: bool,
+) -> Iterator[ChangeRecord]:
+    """Yield what became of the frozen entries of a variable, then of the others.
+
+    ``pieces`` are some rows at a time: the first one's place, before and after. ``is_frozen`` says
+    that all entries are, not those alone that the record names."""
+    entries, counts = find_entries(told), {s: Counts(shape) for s in (FROZEN, TRAINABLE)}
+    masks = [] if entries is None else list(entries.masks())
+    for start, old, new in pieces:
+        frozen: Mask = np.full(old.shape, is_frozen)
+        for mask in masks:
+            frozen |= mask[start : start + len(old)] if len(mask) > 1 else mask
+        for state, which in ((FROZEN, frozen), (TRAINABLE, ~frozen)):
+            count_moved(counts[state], start, (old, new), which, is_bfloat16=is_bfloat16)
+    for state, each in counts.items():
+        is_empty_one = not prod(shape) and (state == FROZEN) == is_frozen
+        if each.elements or is_empty_one:
+            yield each.record(told.name, state)
 
 
 def count_moved(

@@ -8,18 +8,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from graphfreeze.check.bit_counts import Counts, count_moved
+from graphfreeze.check.bit_counts import Piece, count_changes
 from graphfreeze.check.record import LEARNING, find_entries, known_shape
 from graphfreeze.errors import CheckError
 from graphfreeze.model.records import FreezeRecord, VariableRecord
 from graphfreeze.model.verify_records import FAILED, PASSED, ChangeRecord, SectionRecord
 from graphfreeze.read.checkpoint_values import CheckpointValues, open_values
 from graphfreeze.read.locate import has_checkpoint, latest_checkpoint
-from graphfreeze.read.number_types import Array
 from graphfreeze.schema import types_pb2
-from graphfreeze.selection.entries import Mask, Shape
+from graphfreeze.selection.entries import Shape
 from graphfreeze.selection.resolve import FROZEN, TRAINABLE
 
 VALUES = "values"
@@ -129,22 +126,11 @@ class _Pair:
         return None
 
     def changes(self, variable: VariableRecord) -> Iterator[ChangeRecord]:
-        """Yield what became of the frozen entries of a variable, then of the others."""
-        entries, shape = find_entries(variable), known_shape(variable)
-        masks = [] if entries is None else list(entries.masks())
-        counts = {state: Counts(shape) for state in (FROZEN, TRAINABLE)}
+        """Return what became of the frozen entries of a variable, then of the others."""
+        shape, is_frozen = known_shape(variable), variable.state == FROZEN
+        pieces = self._pieces(variable, shape)
         is_half = self.after.dtypes[_key(variable)] == types_pb2.DT_BFLOAT16
-        for start, old, new in self._pieces(variable, shape):
-            frozen: Mask = np.full(old.shape, variable.state == FROZEN)
-            for mask in masks:
-                frozen |= mask[start : start + len(old)] if len(mask) > 1 else mask
-            for state, which in ((FROZEN, frozen), (TRAINABLE, ~frozen)):
-                count_moved(counts[state], start, (old, new), which, is_bfloat16=is_half)
-        for state, each in counts.items():
-            if each.elements or (
-                entries is None and (state == FROZEN) == (variable.state == FROZEN)
-            ):
-                yield each.record(variable.name, state)
+        return count_changes(variable, shape, pieces, is_frozen=is_frozen, is_bfloat16=is_half)
 
     def sentence(self, variable: VariableRecord, change: ChangeRecord) -> str:
         """Tell of frozen entries that moved."""
@@ -159,7 +145,7 @@ class _Pair:
             return ""
         return f"; the freeze gave some of it other values: {_OWN}"
 
-    def _pieces(self, variable: VariableRecord, shape: Shape) -> Iterator[tuple[int, Array, Array]]:
+    def _pieces(self, variable: VariableRecord, shape: Shape) -> Iterator[Piece]:
         """Yield a few rows of a variable at a time: the first one's place, before and after."""
         key, offset = _key(variable), variable.part_offset or [0] * len(shape)
         first = offset[0] if offset else 0

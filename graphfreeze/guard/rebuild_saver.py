@@ -8,7 +8,7 @@ from graphfreeze.model.graph import Graph
 from graphfreeze.model.model import Model
 from graphfreeze.model.names import TensorRef, control, parse_ref
 from graphfreeze.model.reads import writers
-from graphfreeze.model.saver import SaverOps, saved_variable
+from graphfreeze.model.saver import SaverOps, saved_entries, saved_variable
 from graphfreeze.model.variables import Variable
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.edits import (
@@ -106,7 +106,7 @@ def _unsaved(draft: Draft, saver: SaverOps | None) -> list[Variable]:
     graph, lasting = draft.graph, [v for v in draft.variables if not v.is_local]
     if saver is None:
         return lasting
-    saved = {saved_variable(graph, entry.tensor) for entry in saver.all_entries()}
+    saved = saved_entries(graph, saver)
     above = graph.ancestors([parse_ref(str(saver.definition.restore_op_name)).node])
     left = [v for v in lasting if v.name not in saved]
     return [v for v in left if above.isdisjoint(writers(graph, v))]

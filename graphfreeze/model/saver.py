@@ -85,6 +85,13 @@ def _entries(graph: Graph, name: str) -> Iterator[Entry]:
         yield from map(Entry, keys, slices, tensors)
 
 
+def saved_entries(graph: Graph, saver: SaverOps | None) -> dict[str, Entry]:
+    """Return the entry of each variable that a saver keeps, by the variable's name."""
+    entries = saver.all_entries() if saver is not None else ()
+    named = ((saved_variable(graph, entry.tensor), entry) for entry in entries)
+    return {name: entry for name, entry in named if name is not None}
+
+
 def saved_variable(graph: Graph, tensor: TensorRef) -> str | None:
     """Return the variable whose value a saved tensor is, None if it is something else."""
     name = tensor.node

@@ -9,7 +9,7 @@ from graphfreeze.model.attrs import colocations
 from graphfreeze.model.graph import Edge, Graph
 from graphfreeze.model.model import Model
 from graphfreeze.model.names import TensorRef, control
-from graphfreeze.model.saver import SaverOps, find_saver, saved_variable
+from graphfreeze.model.saver import SaverOps, find_saver, saved_entries
 from graphfreeze.model.tables import Table, find_tables
 from graphfreeze.model.variables import Variable, find_variables
 from graphfreeze.rewrite.edits import (
@@ -87,10 +87,8 @@ class Draft:
 
     def saved_keys(self) -> dict[str, str]:
         """Return the key that the saver keeps each variable under; parts share the whole's."""
-        saver = self.saver_ops
-        entries = saver.all_entries() if saver is not None else ()
-        named = ((saved_variable(self.graph, entry.tensor), entry.key) for entry in entries)
-        return {name: key for name, key in named if name is not None}
+        saved = saved_entries(self.graph, self.saver_ops)
+        return {name: entry.key for name, entry in saved.items()}
 
     def tables(self, slots: Collection[str] = ()) -> tuple[Table, ...]:
         """Return the variables that can learn, as they are saved, without ``slots``."""

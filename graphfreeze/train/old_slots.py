@@ -8,7 +8,7 @@ from functools import cached_property
 
 from graphfreeze.model.model import Model
 from graphfreeze.model.reads import writers
-from graphfreeze.model.saver import find_saver, saved_variable
+from graphfreeze.model.saver import saved_entries
 from graphfreeze.model.variables import Variable
 
 OWN = "graphfreeze_"
@@ -66,10 +66,8 @@ class OldSlots:
 
     @cached_property
     def _keys(self) -> dict[str, str]:
-        saver = find_saver(self.model.graph, self.model.saver)
-        entries = saver.all_entries() if saver is not None else ()
-        named = ((saved_variable(self.model.graph, e.tensor), e.key) for e in entries)
-        return {name: key for name, key in named if name is not None}
+        saved = saved_entries(self.model.graph, self.model.saver_ops)
+        return {name: entry.key for name, entry in saved.items()}
 
     @cached_property
     def _saved(self) -> set[str]:

@@ -8,7 +8,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from graphfreeze.check import moved
+from graphfreeze.check import bit_counts
 from graphfreeze.check.moved import check_values, find_prefix
 from graphfreeze.errors import CheckError, LoadError
 from graphfreeze.model.frozen_mask import encode_mask
@@ -368,13 +368,13 @@ def test_a_damaged_checkpoint(tmp_path: Path) -> None:
 def test_tables_are_never_whole_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Count the elements that are compared at once."""
     sizes: list[int] = []
-    count_moved = moved.count_moved
+    count_moved = bit_counts.count_moved
 
     def counted(*given: object, **more: object) -> None:
         sizes.append(given[2][0].size)  # type: ignore[index]
         count_moved(*given, **more)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(moved, "count_moved", counted)
+    monkeypatch.setattr(bit_counts, "count_moved", counted)
     prefix = write(tmp_path / "a", {"w": table(60_000, 50)})
     told = variable("w", [60_000, 50], "partly frozen", frozen_ranges=[[0, 30_000]])
     _, changes = check_values(record_of(told), prefix, prefix)

@@ -1,14 +1,15 @@
 """Which value each variable of the original is compared under: that of the bundle's checkpoint."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from graphfreeze.emit.boxes import parse_box
 from graphfreeze.emit.source import Shapes, read_shapes
 from graphfreeze.model.model import Model
-from graphfreeze.model.saver import saved_variable
+from graphfreeze.model.saver import saved_entries
 from graphfreeze.model.variables import Variable
+from graphfreeze.rewrite.slices import new_entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +40,12 @@ class Held:
 def find_held(original: Model, out: Model, nodes: Collection[str]) -> Held:
     """Return the values for those variables of the original that are among ``nodes``."""
     given, own = _shapes(out.source.checkpoint), _shapes(original.source.checkpoint)
-    slices, held = dict(_slices(original)), Held()
+    saved, held = saved_entries(original.graph, original.saver_ops), Held()
     for variable in original.variables:
         if variable.name not in nodes:
             continue
-        key, box = slices.get(variable.name, (_whole_name(variable), ""))
+        entry = saved.get(variable.name) or new_entry(variable)
+        key, box = entry.key, entry.slice
         new, old = given.get(key), own.get(key)
         size = parse_box(box).shape if box else old if old is not None else variable.shape
         if out.source.checkpoint is not None and new is not None:
@@ -75,21 +77,6 @@ def find_initializer(model: Model, variable: Variable) -> str | None:
     return name if name in model.graph else None
 
 
-def _whole_name(variable: Variable) -> str:
-    return variable.partition_of or variable.name
-
-
-def _slices(model: Model) -> Iterator[tuple[str, tuple[str, str]]]:
-    """Yield key and slice of each variable, by its saver, else by what describes it."""
-    for variable in model.variables:
-        if variable.partition_of and variable.definition is not None:
-            info = variable.definition.save_slice_info_def
-            spans = zip(info.var_offset, info.var_shape, strict=True)
-            text = ":".join(f"{start},{length}" for start, length in spans)
-            yield variable.name, (str(info.full_name), f"{_joined(info.full_shape)} {text}")
-    yield from saved_places(model).items()
-
-
 def _joined(sizes: Sequence[int]) -> str:
     return " ".join(str(int(size)) for size in sizes)
 
@@ -114,17 +101,5 @@ def _beginning(found: Sequence[int], size: Sequence[int | None]) -> str:
 
 def find_unsaved(model: Model, nodes: Collection[str]) -> list[Variable]:
     """Return the variables among ``nodes`` that the model's saver does not restore."""
-    saver = model.saver_ops
-    entries = saver.all_entries() if saver is not None else ()
-    saved = {saved_variable(model.graph, entry.tensor) for entry in entries}
+    saved = saved_entries(model.graph, model.saver_ops)
     return [v for v in model.variables if v.name in nodes and v.name not in saved]
-
-
-def saved_places(model: Model) -> Mapping[str, tuple[str, str]]:
-    """Return key and slice of each variable that the model's saver keeps, by its name."""
-    saver, found = model.saver_ops, {}
-    for entry in saver.all_entries() if saver is not None else ():
-        name = saved_variable(model.graph, entry.tensor)
-        if name is not None:
-            found[name] = (entry.key, entry.slice)
-    return found

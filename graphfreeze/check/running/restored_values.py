@@ -2,20 +2,15 @@
 
 from collections.abc import Iterator, Sequence
 
-import numpy as np
-
-from graphfreeze.check.bit_counts import Counts, count_moved
-from graphfreeze.check.record import find_entries
-from graphfreeze.check.running.held_values import saved_places
+from graphfreeze.check.bit_counts import count_changes
 from graphfreeze.check.running.opened import Opened
 from graphfreeze.emit.boxes import parse_box
 from graphfreeze.model.records import VariableRecord
+from graphfreeze.model.saver import saved_entries
 from graphfreeze.model.verify_records import ChangeRecord
 from graphfreeze.read.checkpoint_values import CheckpointValues, open_values
 from graphfreeze.read.number_types import Array, find_number_type
-from graphfreeze.selection.resolve import FROZEN, TRAINABLE
-
-_STATES = (FROZEN, TRAINABLE)
+from graphfreeze.selection.resolve import FROZEN
 
 
 class RestoredValues:
@@ -29,7 +24,7 @@ class RestoredValues:
         self.opened, self.told = opened, told
         prefix = opened.model.source.checkpoint
         self._stored = None if prefix is None else open_values(prefix)
-        self._places = saved_places(opened.model)
+        self._saved = saved_entries(opened.model.graph, opened.model.saver_ops)
         names = [v.name for v in told if self._find_stored(v) is None]
         self._kept = dict(zip(names, opened.values(names), strict=True))
 
@@ -41,22 +36,16 @@ class RestoredValues:
                 yield variable, change
 
     def _changes(self, variable: VariableRecord, after: Array) -> Iterator[ChangeRecord]:
-        entries, counts = find_entries(variable), {s: Counts(after.shape) for s in _STATES}
-        masks = [] if entries is None else list(entries.masks())
         # A table under an overlay is only read.
         is_frozen = variable.state == FROZEN or variable.overlay_rows is not None
         is_half = variable.dtype == "bfloat16"
-        for start, old in self._chunks(variable, after.shape):
-            new = after[start : start + len(old)] if after.ndim else after
-            frozen = np.full(old.shape, is_frozen)
-            for mask in masks:
-                frozen |= mask[start : start + len(old)] if len(mask) > 1 else mask
-            for state, which in ((FROZEN, frozen), (TRAINABLE, ~frozen)):
-                count_moved(counts[state], start, (old, new), which, is_bfloat16=is_half)
-        for state, each in counts.items():
-            is_empty_one = not after.size and (state == FROZEN) == is_frozen
-            if each.elements or is_empty_one:
-                yield each.record(variable.name, state)
+        pieces = (
+            (start, old, after[start : start + len(old)] if after.ndim else after)
+            for start, old in self._chunks(variable, after.shape)
+        )
+        return count_changes(
+            variable, after.shape, pieces, is_frozen=is_frozen, is_bfloat16=is_half
+        )
 
     def _chunks(
         self, variable: VariableRecord, shape: Sequence[int]
@@ -66,20 +55,20 @@ class RestoredValues:
         if values is None:
             yield 0, self._kept[variable.name]
             return
-        key, box = self._places[variable.name]
-        part = parse_box(box) if box else None
+        entry = self._saved[variable.name]
+        part = parse_box(entry.slice) if entry.slice else None
         first, rest = (part.offset[0], part.index[1:]) if part is not None else (0, ())
         start, stop = 0, first + shape[0] if shape else None
-        for chunk in values.read_chunks(key, start=first, stop=stop):
+        for chunk in values.read_chunks(entry.key, start=first, stop=stop):
             yield start, chunk[(slice(None), *rest)] if rest else chunk
             start += len(chunk) if shape else 1
 
     def _find_stored(self, variable: VariableRecord) -> CheckpointValues | None:
         """Return the checkpoint if it holds a variable, as numbers and in its own shape."""
-        values, (key, box) = self._stored, self._places.get(variable.name, ("", ""))
-        if values is None or key not in values.shapes:
+        values, entry = self._stored, self._saved.get(variable.name)
+        if values is None or entry is None or entry.key not in values.shapes:
             return None
-        length = parse_box(box).length if box else values.shapes[key]
-        is_number = find_number_type(values.dtypes[key]) is not None
+        length = parse_box(entry.slice).length if entry.slice else values.shapes[entry.key]
+        is_number = find_number_type(values.dtypes[entry.key]) is not None
         is_own = variable.shape is None or list(length) == variable.shape
         return values if is_number and is_own else None

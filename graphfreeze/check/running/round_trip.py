@@ -4,11 +4,11 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from graphfreeze.check.running.held_values import saved_places
 from graphfreeze.check.running.importing import fresh_session
 from graphfreeze.check.running.opened import Opened
 from graphfreeze.check.same_bits import same_bits
 from graphfreeze.errors.base import listed
+from graphfreeze.model.saver import saved_entries
 from graphfreeze.model.variables import Variable
 from graphfreeze.model.verify_records import FAILED, PASSED, SectionRecord
 
@@ -18,7 +18,7 @@ NAME = "round trip"
 def check_round_trip(trained: Opened) -> SectionRecord:
     """Compare every variable that lasts; raises CheckError where saving or restoring fails."""
     lasting = [v for v in trained.model.variables if not v.is_local]
-    saved = saved_places(trained.model)
+    saved = saved_entries(trained.model.graph, trained.model.saver_ops)
     lost = [v.name for v in lasting if v.name not in saved]
     kept = [v for v in lasting if v.name in saved]
     with tempfile.TemporaryDirectory() as folder:
