@@ -1,0 +1,68 @@
+"""Write what was made, and tell what was done."""
+
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+
+from graphfreeze.emit.bundle import write_draft, write_model
+from graphfreeze.emit.contents import check_contents, check_graph_alone
+from graphfreeze.emit.place import check_place, is_file
+from graphfreeze.errors import EmitError
+from graphfreeze.frozen import FrozenModel
+from graphfreeze.guard.prune_collections import PruneCollections
+from graphfreeze.guard.rebuild_saver import RebuildSaver
+from graphfreeze.model.model import Model
+from graphfreeze.model.records import FreezeRecord
+from graphfreeze.prepare.recover_collections import RecoverCollections
+from graphfreeze.report.records import freeze_record
+from graphfreeze.rewrite.draft import Draft
+from graphfreeze.rewrite.run import Pass, run
+
+
+def check_out(model: Model, out: str | Path, *, force: bool = False) -> None:
+    """Refuse a place to freeze to that ``save`` would refuse later on; raises EmitError."""
+    check_place(Path(out), model.source, force=force)
+    if not is_file(Path(out)) and model.source.checkpoint is None:
+        raise EmitError.no_checkpoint(model.source.path)
+
+
+def complete(frozen: FrozenModel, out: str | Path) -> FrozenModel:
+    """Add what a place needs besides, and return the same object; ``save`` does so by itself.
+
+    A MetaGraphDef gets its collections, a bundle a saver too; its checkpoint is checked. Raises
+    RewriteError, EmitError, LoadError; the model is then as it was.
+    """
+    frozen.draft = _completed(frozen, Path(out))
+    return frozen
+
+
+def _completed(frozen: FrozenModel, place: Path) -> Draft:
+    draft = frozen.draft.copy()
+    if is_file(place):
+        check_graph_alone(draft, place)
+    if place.suffix in (".pb", ".pbtxt"):
+        return draft
+    described: list[Pass] = [RecoverCollections(), PruneCollections(frozen.selection)]
+    run(draft, described if is_file(place) else [*described, RebuildSaver()])
+    if not is_file(place) and draft.base.source.checkpoint is not None:
+        check_contents(draft)
+    return draft
+
+
+def report(frozen: FrozenModel) -> FreezeRecord:
+    """Tell what a freeze did."""
+    return freeze_record(frozen, version=version("graphfreeze"))
+
+
+def save(model: Model | FrozenModel, out: str | Path, *, force: bool = False) -> None:
+    """Write a model, whole or not at all.
+
+    ``out`` with suffix ``.pb``, ``.pbtxt`` or ``.meta`` is one graph file; a frozen model goes to
+    a bundle, a folder, otherwise; the model stays as it is. ``force`` replaces a file, an empty
+    folder or a bundle that is there. Raises EmitError, LoadError, RewriteError.
+    """
+    if isinstance(model, Model):
+        write_model(model, Path(out), force=force)
+        return
+    done = replace(model, draft=_completed(model, Path(out)))
+    write_draft(done.draft, report(done), Path(out), force=force)
