@@ -1,6 +1,6 @@
 """Which passes a stage runs, in their order."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from graphfreeze.forward.batch_norm import InferBatchNorms
 from graphfreeze.forward.dropout import DropoutOff
@@ -11,18 +11,16 @@ from graphfreeze.forward.stop_gradient import StopGradient
 from graphfreeze.guard.filter_updates import FilterUpdates
 from graphfreeze.guard.gate_writers import GateWriters
 from graphfreeze.guard.prune_collections import PruneCollections
-from graphfreeze.model.names import TensorRef
 from graphfreeze.prepare.recover_collections import RecoverCollections
 from graphfreeze.rewrite.mask_kernels import Kernel
 from graphfreeze.rewrite.run import Pass
+from graphfreeze.rewrite.steps import Step
 from graphfreeze.selection.resolve import Selection
 
 
-def forward_passes(
-    selection: Selection, kernels: Mapping[str, Kernel], losses: Sequence[TensorRef]
-) -> list[Pass]:
-    """Return what changes the way that values and gradients take; ``losses`` are to be kept."""
-    hold, overlay = HoldMasks(selection), OverlayRows(selection, losses)
+def forward_passes(selection: Selection, kernels: Mapping[str, Kernel], step: Step) -> list[Pass]:
+    """Return what changes the way that values and gradients take, and what a step runs."""
+    hold, overlay = HoldMasks(selection), OverlayRows(selection, step)
     # New variables are listed in collections, which a bare GraphDef does not have.
     described: list[Pass] = [RecoverCollections()] if hold.is_needed or selection.overlaid else []
     masks: list[Pass] = [
@@ -35,6 +33,6 @@ def forward_passes(
     return [*described, hold, overlay, *masks]
 
 
-def guard_passes(selection: Selection, losses: Sequence[TensorRef]) -> list[Pass]:
-    """Return what keeps a step, with ``losses`` fetched along, from writing what is frozen."""
-    return [GateWriters(selection, losses), FilterUpdates(selection, losses)]
+def guard_passes(selection: Selection, step: Step) -> list[Pass]:
+    """Return what keeps a step from writing what is frozen."""
+    return [GateWriters(selection, step), FilterUpdates(selection, step)]

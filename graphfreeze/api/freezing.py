@@ -18,6 +18,7 @@ from graphfreeze.prepare.set_rows import SetRows
 from graphfreeze.rewrite.builder import MARK
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.run import run
+from graphfreeze.rewrite.steps import Step
 from graphfreeze.selection.plan import FreezePlan
 from graphfreeze.selection.resolve import resolve
 from graphfreeze.selection.row_values import count_added, get_row_values
@@ -53,8 +54,8 @@ def freeze(
     kernels = choose_kernels(draft, selection, values)
     kept = [ref for name in keep if (ref := find_ref(name)) is not None]
     run(draft, [SetRows({each.table.name: (each.rows, each.values) for each in values})])
-    run(draft, forward_passes(selection, kernels, kept))
-    run(draft, guard_passes(selection, kept))
+    run(draft, forward_passes(selection, kernels, Step(kept)))
+    run(draft, guard_passes(selection, Step(kept)))
     return FrozenModel(draft, selection, kernels, values, grow)
 
 
@@ -106,15 +107,16 @@ def add_train_op(
         skip_nonfinite,
     )
     train = TrainOp(frozen.selection, request)
-    pins = PinRows(frozen.selection, train.losses)
-    guard = [pins, *guard_passes(frozen.selection, train.losses)]
+    step = Step(train.losses)
+    pins = PinRows(frozen.selection, step)
+    guard = [pins, *guard_passes(frozen.selection, step)]
     prune = PruneCollections(frozen.selection)
     draft = frozen.draft.copy()
     run(draft, [RecoverCollections(), train, *guard, RebuildSaver(), prune])
     slots = KeepSlots(frozen.selection, optimizer_name(request)) if keep_slots else None
     if slots is not None:
         run(draft, [slots])
-    breaches = prove(draft, frozen.selection, train.losses)
+    breaches = prove(draft, frozen.selection, step)
     if breaches:
         raise CheckError.unsafe_step([str(breach) for breach in breaches])
     frozen.draft, frozen.train, frozen.slots, frozen.pins = draft, train, slots, pins

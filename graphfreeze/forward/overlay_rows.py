@@ -1,6 +1,6 @@
 """Lay the trainable rows of a table over it, as a variable of their own."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from graphfreeze.errors import RewriteError
@@ -19,7 +19,7 @@ from graphfreeze.rewrite.new_variable import add_variables
 from graphfreeze.rewrite.overlay import Overlay, merge_all
 from graphfreeze.rewrite.overlay_nodes import over_lookup, over_whole
 from graphfreeze.rewrite.row_nodes import row_ids
-from graphfreeze.rewrite.steps import nodes_of_step, reached_writers
+from graphfreeze.rewrite.steps import LISTED, Step
 from graphfreeze.rewrite.table_readers import Place, Readers
 from graphfreeze.rewrite.twins import Twins, list_twins
 from graphfreeze.selection.resolve import Selection
@@ -45,13 +45,13 @@ class OverlayRows:
     """
 
     selection: Selection
-    losses: Sequence[TensorRef] = ()
+    step: Step = LISTED
     name = "overlay_rows"
 
     def plan(self, draft: Draft) -> Iterator[Edit]:
         """Yield the edits; raises RewriteError for a reader that no overlay fits, and a writer."""
         overlaid = self.selection.overlaid
-        for variable, writer in reached_writers(draft, overlaid, self.losses):
+        for variable, writer in self.step.writers(draft, overlaid):
             op = draft.graph.op(writer)
             raise RewriteError.overlaid_writer(variable.name, writer, op=op)
         overlays = [Overlay(draft, v, frozen.complement()) for v, frozen in overlaid.items()]
@@ -77,7 +77,7 @@ class OverlayRows:
                 for edge in edges:
                     if not edge.consumer.startswith(own):
                         return f"{edge.consumer} takes rows of {variable.name} past their overlay"
-        for variable, writer in reached_writers(draft, self.selection.overlaid, self.losses):
+        for variable, writer in self.step.writers(draft, self.selection.overlaid):
             return f"a step reaches {writer}, which writes {variable.name} under its overlay"
         return None
 
@@ -87,7 +87,7 @@ class OverlayRows:
         def accepts(lookup: Lookup) -> bool:
             return lookup.is_by_rows or graph.op(lookup.node) in RESOURCE_LOOKUPS
 
-        steps = nodes_of_step(draft, self.losses)
+        steps = self.step.nodes(draft)
         return Readers(graph, table, accepts, steps=steps).find_places()
 
 

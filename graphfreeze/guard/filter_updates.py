@@ -1,18 +1,17 @@
 """Let the train_op write only the trainable entries of a partly frozen variable."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from graphfreeze.errors import RewriteError
 from graphfreeze.model.control_flow import nodes_in_loops
 from graphfreeze.model.model import Model
-from graphfreeze.model.names import TensorRef
 from graphfreeze.model.variables import Variable
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.edits import Edit
 from graphfreeze.rewrite.guarding import find_guard, is_guarded
 from graphfreeze.rewrite.pin import is_pinned, pin_name
-from graphfreeze.rewrite.steps import reached_writers
+from graphfreeze.rewrite.steps import LISTED, Step
 from graphfreeze.selection.entries import Entries
 from graphfreeze.selection.resolve import Selection
 
@@ -50,17 +49,17 @@ class FilterUpdates:
     slot and no denormal, infinite or NaN value can move one bit of it, nor does anyone see it
     moved.
 
-    A step is the train_op, and what is fetched with it: losses, summaries, update_ops, outputs.
+    What a step runs, see ``Step``.
     """
 
     selection: Selection
-    losses: Sequence[TensorRef] = ()
+    step: Step = LISTED
     name = "filter_updates"
 
     def plan(self, draft: Draft) -> Iterator[Edit]:
         """Yield the edits; raises RewriteError for a writer that cannot be guarded."""
         looped, partly = nodes_in_loops(draft.graph), self.selection.partly
-        for variable, writer in reached_writers(draft, partly, self.losses):
+        for variable, writer in self.step.writers(draft, partly):
             entries = partly[variable]
             if writer == pin_name(variable) or is_guarded(draft, variable, entries, writer):
                 continue
@@ -75,7 +74,7 @@ class FilterUpdates:
     def verify(self, base: Model, draft: Draft) -> str | None:
         """Prove that no op that a step runs moves a frozen entry."""
         partly = self.selection.partly
-        for variable, writer in reached_writers(draft, partly, self.losses):
+        for variable, writer in self.step.writers(draft, partly):
             if not _is_guarded(draft, variable, partly[variable], writer):
                 return f"{writer} writes {variable.name} without a guard"
         return None

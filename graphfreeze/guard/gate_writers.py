@@ -1,17 +1,16 @@
 """Stop what writes a frozen variable in the course of a step."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from graphfreeze.errors import RewriteError
 from graphfreeze.model.attrs import type_attr
 from graphfreeze.model.model import Model
-from graphfreeze.model.names import TensorRef
 from graphfreeze.model.reads import handles, is_known
 from graphfreeze.model.variables import Variable
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.edits import Edit, ReplaceNode
-from graphfreeze.rewrite.steps import reached_writers
+from graphfreeze.rewrite.steps import LISTED, Step
 from graphfreeze.schema import NodeDef
 from graphfreeze.selection.resolve import Selection
 
@@ -20,7 +19,7 @@ from graphfreeze.selection.resolve import Selection
 class GateWriters:
     """Gate every writer of a wholly frozen variable that a step reaches.
 
-    A step is the train_op, and what is fetched with it: losses, summaries, update_ops, outputs.
+    What a step runs, see ``Step``.
     A batch norm's moving average is one such writer, if the loss waits for it.
 
     ============================  ================================================
@@ -30,24 +29,24 @@ class GateWriters:
     ``AssignVariableOp(w, ^c)``   ``NoOp(^c)``, also an op that nobody knows
     ============================  ================================================
 
-    Initializers and restore ops, which no step reaches, still write. ``losses`` are fetched too.
+    Initializers and restore ops, which no step reaches, still write.
     """
 
     selection: Selection
-    losses: Sequence[TensorRef] = ()
+    step: Step = LISTED
     name = "gate_writers"
 
     def plan(self, draft: Draft) -> Iterator[Edit]:
         """Yield the edits; raises RewriteError for a writer whose data outputs are taken."""
         gated: set[str] = set()
-        for variable, writer in reached_writers(draft, self.selection.frozen, self.losses):
+        for variable, writer in self.step.writers(draft, self.selection.frozen):
             if writer not in gated:
                 gated.add(writer)
                 yield ReplaceNode(_gate(draft, writer, variable))
 
     def verify(self, base: Model, draft: Draft) -> str | None:
         """Look for a writer that a step still reaches."""
-        for variable, writer in reached_writers(draft, self.selection.frozen, self.losses):
+        for variable, writer in self.step.writers(draft, self.selection.frozen):
             return f"a step reaches {writer}, which writes the frozen {variable.name}"
         return None
 

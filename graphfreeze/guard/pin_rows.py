@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from graphfreeze.errors import RewriteError
 from graphfreeze.model.control_flow import branches_of, nodes_in_loops
 from graphfreeze.model.model import Model
-from graphfreeze.model.names import TensorRef, control
+from graphfreeze.model.names import control
 from graphfreeze.model.variables import Variable
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.edits import Edit, ReplaceNode
 from graphfreeze.rewrite.guarding import find_guard, is_guarded
 from graphfreeze.rewrite.pin import Pin, pin_name
-from graphfreeze.rewrite.steps import fetched_besides, reached_writers, train_ops
+from graphfreeze.rewrite.steps import LISTED, Step, train_ops
 from graphfreeze.rewrite.table_rows import get_table
 from graphfreeze.schema import NodeDef
 from graphfreeze.selection.resolve import Selection
@@ -31,7 +31,7 @@ class PinRows:
     """
 
     selection: Selection
-    losses: Sequence[TensorRef] = ()
+    step: Step = LISTED
     name: str = "pin_rows"
     pinned: dict[str, list[str]] = field(default_factory=dict)
 
@@ -68,7 +68,7 @@ class PinRows:
     def _written(self, draft: Draft, variable: Variable) -> list[str]:
         """Return all its writers of the train_op: one that is guarded may have read moved ones."""
         above = draft.graph.ancestors(train_ops(draft))
-        return [w for _, w in reached_writers(draft, [variable], self.losses) if w in above]
+        return [w for _, w in self.step.writers(draft, [variable]) if w in above]
 
     def _check_branches(
         self, draft: Draft, variable: Variable, unguarded: Sequence[str], written: Sequence[str]
@@ -84,8 +84,8 @@ class PinRows:
     def _unguarded(self, draft: Draft) -> Iterator[tuple[Variable, str]]:
         """Yield the writers that the train_op alone reaches, and that no other guard fits."""
         partly, looped = self.selection.partly, nodes_in_loops(draft.graph)
-        besides = draft.graph.ancestors(fetched_besides(draft, self.losses))
-        for variable, writer in reached_writers(draft, partly, self.losses):
+        besides = draft.graph.ancestors(self.step.besides(draft))
+        for variable, writer in self.step.writers(draft, partly):
             entries = partly[variable]
             if writer in besides or writer in looped or writer == pin_name(variable):
                 continue

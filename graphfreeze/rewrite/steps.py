@@ -1,6 +1,7 @@
 """What a training step runs, and which writers of a variable are among it."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from graphfreeze.model.collected import node_entries
 from graphfreeze.model.names import TensorRef, parse_ref
@@ -12,20 +13,41 @@ from graphfreeze.rewrite.draft import Draft
 TRAIN_OP = "train_op"
 
 
-def reached_writers(
-    draft: Draft, variables: Iterable[Variable], losses: Sequence[TensorRef]
-) -> Iterator[tuple[Variable, str]]:
-    """Yield the writers of variables that a step runs: its own, and those of what is fetched."""
-    reached = nodes_of_step(draft, losses)
-    for variable in variables:
-        for writer in writers(draft.graph, variable):
-            if writer in reached:
-                yield variable, writer
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one run fetches: the train_op of the collection, and what is fetched along with it.
+
+    These are ``losses``, and the collections of losses, updates and summaries, and outputs. With
+    ``ops`` it is those nodes alone."""
+
+    losses: Sequence[TensorRef] = ()
+    ops: tuple[str, ...] | None = None
+
+    def train_ops(self, draft: Draft) -> list[str]:
+        """Return the nodes that train."""
+        return train_ops(draft) if self.ops is None else list(self.ops)
+
+    def besides(self, draft: Draft) -> list[str]:
+        """Return the nodes that are fetched along with those."""
+        return list(fetched_besides(draft, self.losses)) if self.ops is None else []
+
+    def nodes(self, draft: Draft) -> set[str]:
+        """Return the nodes that the step runs."""
+        return draft.graph.ancestors([*self.besides(draft), *self.train_ops(draft)])
+
+    def writers(
+        self, draft: Draft, variables: Iterable[Variable]
+    ) -> Iterator[tuple[Variable, str]]:
+        """Yield the writers of variables that the step runs."""
+        reached = self.nodes(draft)
+        for variable in variables:
+            for writer in writers(draft.graph, variable):
+                if writer in reached:
+                    yield variable, writer
 
 
-def nodes_of_step(draft: Draft, losses: Sequence[TensorRef]) -> set[str]:
-    """Return the nodes that a step runs, or what is fetched with it."""
-    return draft.graph.ancestors([*fetched_besides(draft, losses), *train_ops(draft)])
+LISTED = Step()
+"""What the collections list."""
 
 
 def train_ops(draft: Draft) -> list[str]:

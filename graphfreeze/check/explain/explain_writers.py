@@ -19,7 +19,7 @@ from graphfreeze.model.training import TRAIN_OP_KEYS
 from graphfreeze.model.updates import UPDATE_OPS
 from graphfreeze.model.variables import Variable
 from graphfreeze.rewrite.draft import Draft
-from graphfreeze.rewrite.steps import nodes_of_step
+from graphfreeze.rewrite.steps import LISTED
 from graphfreeze.selection.resolve import PARTLY, Choice, Selection
 
 _MOST = 5
@@ -73,7 +73,7 @@ def find_guarded(model: Model, variable: Variable, former: VariableRecord | None
         return set()
     draft, choice = Draft(model), Choice(variable, PARTLY, entries=entries)
     breaches = prove(draft, Selection((choice,), ()))
-    reached = nodes_of_step(draft, ())
+    reached = LISTED.nodes(draft)
     run = {writer for writer in writers(model.graph, variable) if writer in reached}
     return run - {breach.writer for breach in breaches}
 

@@ -28,7 +28,7 @@ from graphfreeze.model.variables import REF_OPS, RESOURCE_OPS, Variable
 from graphfreeze.read.checkpoint_values import open_values
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.edits import FromRows, SetValue
-from graphfreeze.rewrite.steps import fetched_besides, nodes_of_step, train_ops
+from graphfreeze.rewrite.steps import Step
 
 _EARLY = "it may store a value from before the pin"
 
@@ -40,7 +40,7 @@ class PinProof:
     draft: Draft
     guard: GuardProof
     variable: Variable
-    losses: Sequence[TensorRef]
+    step: Step
 
     def without_pinned(self, faults: Mapping[str, str], written: Sequence[str]) -> dict[str, str]:
         """Return the faults that no pin makes good, given all writers that a step runs."""
@@ -63,7 +63,7 @@ class PinProof:
 
     def _run_without(self, pin: str) -> set[str]:
         """Return the nodes that something runs which is fetched, and does not wait for a pin."""
-        fetched = fetched_besides(self.draft, self.losses)
+        fetched = self.step.besides(self.draft)
         return self.graph.ancestors(f for f in fetched if pin not in self.graph.ancestors([f]))
 
     def _run_with_a_dead(self, pin: str, writers: Iterable[str]) -> set[str]:
@@ -72,7 +72,7 @@ class PinProof:
         return {w for w in writers if not branches <= branches_of(self.graph, w)}
 
     def _ends_step(self, pin: str) -> bool:
-        ends = train_ops(self.draft)
+        ends = self.step.train_ops(self.draft)
         return bool(ends) and all(pin in self.graph.ancestors([end]) for end in ends)
 
     def _puts_back(self, writer: str) -> bool:
@@ -98,7 +98,7 @@ class PinProof:
         found = next((v for v in self.draft.variables if v.name == copy), None)
         if found is None or self.graph.op(copy) not in REF_OPS | RESOURCE_OPS:
             return False
-        reached = nodes_of_step(self.draft, self.losses)
+        reached = self.step.nodes(self.draft)
         return reached.isdisjoint(writers(self.graph, found)) and self._has_values(copy, rows)
 
     def _has_values(self, copy: str, rows: Rows) -> bool:

@@ -15,6 +15,7 @@ from graphfreeze.model.records import FreezeRecord
 from graphfreeze.model.verify_records import FAILED, PASSED, SectionRecord
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.edits import Reroute
+from graphfreeze.rewrite.steps import Step
 from graphfreeze.selection.resolve import Selection
 
 STATIC = "static"
@@ -35,13 +36,14 @@ def check_static(model: Model, record: FreezeRecord) -> SectionRecord:
 def _failures(
     draft: Draft, record: FreezeRecord, selection: Selection, losses: list[TensorRef]
 ) -> Iterator[str]:
-    yield from map(str, prove(draft, selection, losses))
-    graph, evaluator = forward_graph(draft, losses), make_evaluator(draft, losses)
+    step = Step(losses)
+    yield from map(str, prove(draft, selection, step))
+    graph, evaluator = forward_graph(draft, losses), make_evaluator(draft, step)
     yield from find_unstopped(graph, selection)
     yield from find_unmasked(graph, selection, evaluator)
     yield from find_differences(draft, record, selection)
     if selection.overlaid:
-        past = OverlayRows(selection, losses).verify(draft.base, _without_stops(draft, selection))
+        past = OverlayRows(selection, step).verify(draft.base, _without_stops(draft, selection))
         if past is not None:
             yield past
 

@@ -1,6 +1,6 @@
 """Prove that no op which a step runs changes a frozen value; names of nodes mean nothing here."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -18,7 +18,7 @@ from graphfreeze.model.names import TensorRef
 from graphfreeze.model.reads import handles, passed_on, writers
 from graphfreeze.model.variables import Variable
 from graphfreeze.rewrite.draft import Draft
-from graphfreeze.rewrite.steps import fetched_besides, nodes_of_step, train_ops
+from graphfreeze.rewrite.steps import LISTED, Step
 from graphfreeze.selection.resolve import Selection
 
 
@@ -43,20 +43,20 @@ class Breach:
         return f"{self.writer} (op {self.op}) {told}{end}"
 
 
-def prove(draft: Draft, selection: Selection, losses: Sequence[TensorRef] = ()) -> list[Breach]:
+def prove(draft: Draft, selection: Selection, step: Step = LISTED) -> list[Breach]:
     """Return every writer that a step runs and that may change a frozen value; none is the proof.
 
-    A step is the train_op, and what is fetched with it: losses, summaries, update_ops, outputs.
+    Without ``step`` it is what the collections list.
     A wholly frozen variable, and a table under an overlay, may have no writer; each writer of a
     partly frozen one is to be shown harmless, see ``guard_proof``. TensorFlow is not started."""
-    return list(_Proof(draft, selection, losses).breaches())
+    return list(_Proof(draft, selection, step).breaches())
 
 
 @dataclass
 class _Proof:
     draft: Draft
     selection: Selection
-    losses: Sequence[TensorRef]
+    step: Step
 
     def breaches(self) -> Iterator[Breach]:
         """Yield the breaches, wholly frozen variables first."""
@@ -68,7 +68,7 @@ class _Proof:
             written = self._writers(variable)
             faults = {w: fault for w in written if (fault := proof.find_fault(w)) is not None}
             if faults:
-                pins = PinProof(self.draft, proof, variable, self.losses)
+                pins = PinProof(self.draft, proof, variable, self.step)
                 faults = pins.without_pinned(faults, written)
             for writer, fault in faults.items():
                 yield self._breach(variable, writer, fault)
@@ -77,12 +77,12 @@ class _Proof:
     @cached_property
     def reached(self) -> set[str]:
         """The nodes that a step runs."""
-        return nodes_of_step(self.draft, self.losses)
+        return self.step.nodes(self.draft)
 
     @cached_property
     def evaluator(self) -> Evaluator:
         """What computes masks and ids."""
-        return make_evaluator(self.draft, self.losses)
+        return make_evaluator(self.draft, self.step)
 
     @cached_property
     def by_storage(self) -> dict[Storage, list[str]]:
@@ -119,8 +119,8 @@ class _Proof:
 
     def _breach(self, variable: Variable, writer: str, reason: str = "") -> Breach:
         graph = self.draft.graph
-        besides = list(fetched_besides(self.draft, self.losses))
-        path = find_path(graph, train_ops(self.draft), writer) or find_path(graph, besides, writer)
+        trained, besides = self.step.train_ops(self.draft), self.step.besides(self.draft)
+        path = find_path(graph, trained, writer) or find_path(graph, besides, writer)
         return Breach(writer, graph.op(writer), variable.name, tuple(path), reason)
 
     def _hidden(self) -> Iterator[Breach]:

@@ -1,23 +1,20 @@
 """The values of variables that no step writes, as the checkpoint has them."""
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from graphfreeze.check.proof.evaluate import Evaluator
 from graphfreeze.errors import LoadError
-from graphfreeze.model.names import TensorRef
 from graphfreeze.model.reads import writers
 from graphfreeze.read.checkpoint_values import open_values
 from graphfreeze.read.number_types import Array
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.edits import Inline, SetValue
-from graphfreeze.rewrite.steps import nodes_of_step
+from graphfreeze.rewrite.steps import Step
 
 
-def make_evaluator(draft: Draft, losses: Sequence[TensorRef]) -> Evaluator:
+def make_evaluator(draft: Draft, step: Step) -> Evaluator:
     """Return what computes masks and ids of a draft, with the values of variables at rest."""
-    reached = nodes_of_step(draft, losses)
+    reached = step.nodes(draft)
     known = {variable.name: variable for variable in draft.variables}
 
     def held(name: str) -> Array | None:

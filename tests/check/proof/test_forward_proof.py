@@ -14,6 +14,7 @@ from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.edits import ReplaceNode, Reroute
 from graphfreeze.rewrite.mask_kernels import Kernel
 from graphfreeze.rewrite.run import run
+from graphfreeze.rewrite.steps import LISTED
 from graphfreeze.schema import NodeDef, types_pb2
 from graphfreeze.selection.plan import FreezePlan
 from graphfreeze.selection.resolve import Selection, resolve
@@ -61,7 +62,7 @@ def test_masks_of_readers(reader: str, plan: FreezePlan, kernel: str) -> None:
     """Mask them, then lead each consumer past its mask."""
     draft, selection = chosen(READ + reader, plan)
     run(draft, [MaskRows(selection, {"w": Kernel(kernel)})])
-    evaluator = make_evaluator(draft, [])
+    evaluator = make_evaluator(draft, LISTED)
     assert list(find_unmasked(draft.graph, selection, evaluator)) == []
     tests = [n for n in draft.added_nodes() if n.endswith("/masked")]
     assert tests
@@ -70,7 +71,7 @@ def test_masks_of_readers(reader: str, plan: FreezePlan, kernel: str) -> None:
         for edge in draft.graph.edges_from(name):
             place = parse_ref(name.partition("/graphfreeze/")[0])
             tried.apply(Reroute(edge, place))
-            (wrong,) = find_unmasked(tried.graph, selection, make_evaluator(tried, []))
+            (wrong,) = find_unmasked(tried.graph, selection, make_evaluator(tried, LISTED))
             assert wrong == f"{edge.consumer} takes rows of w past their mask"
 
 
@@ -82,7 +83,7 @@ def test_a_mask_that_lets_frozen_rows_pass() -> None:
     twin.CopyFrom(bound)
     twin.attr["value"].tensor.tensor_content = np.int32(2).tobytes()
     draft.apply(ReplaceNode(twin))
-    (wrong,) = find_unmasked(draft.graph, selection, make_evaluator(draft, []))
+    (wrong,) = find_unmasked(draft.graph, selection, make_evaluator(draft, LISTED))
     assert wrong == (
         "l/graphfreeze/trainable takes rows of w past their mask: its mask lets frozen entries "
         "pass, the first at [2, 0]"
@@ -123,5 +124,5 @@ def test_what_no_loss_takes_is_no_reader(text: str) -> None:
     draft, selection = chosen(READ + READERS["a lookup"] + f"\n{v}{text}", LAST_THREE)
     graph = forward_graph(draft, [])
     assert "g" not in graph
-    (wrong,) = find_unmasked(graph, selection, make_evaluator(draft, []))
+    (wrong,) = find_unmasked(graph, selection, make_evaluator(draft, LISTED))
     assert wrong == "y takes rows of w past their mask"

@@ -18,6 +18,7 @@ from graphfreeze.read.sketch import parse_sketch
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.edits import FromRows, Inline, ReplaceNode, Reroute, SetValue
 from graphfreeze.rewrite.run import run
+from graphfreeze.rewrite.steps import Step
 from graphfreeze.schema import NodeDef
 from graphfreeze.selection.plan import FreezePlan
 from graphfreeze.selection.resolve import Selection, resolve
@@ -171,8 +172,8 @@ def test_a_pin_that_makes_nothing_good(change: Change, writers: list[str]) -> No
 
 def test_a_writer_that_is_fetched_without_the_pin() -> None:
     draft, selection = pinned(MODEL, ROWS)
-    assert prove(draft, selection, [TensorRef("done")]) == []
-    (breach,) = prove(draft, selection, [TensorRef("step")])
+    assert prove(draft, selection, Step([TensorRef("done")])) == []
+    (breach,) = prove(draft, selection, Step([TensorRef("step")]))
     assert (breach.writer, breach.path) == ("step", ("done", "step"))
 
 
