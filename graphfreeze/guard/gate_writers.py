@@ -4,32 +4,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from graphfreeze.errors import RewriteError
-from graphfreeze.model.attrs import type_attr
 from graphfreeze.model.model import Model
-from graphfreeze.model.reads import handles, is_known
-from graphfreeze.model.variables import Variable
+from graphfreeze.model.reads import writers
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.edits import Edit, ReplaceNode
+from graphfreeze.rewrite.gate import gated
 from graphfreeze.rewrite.steps import LISTED, Step
-from graphfreeze.schema import NodeDef
-from graphfreeze.selection.resolve import Selection
+from graphfreeze.selection.resolve import OTHER, PARTLY, TRAINABLE, UPDATED, Choice, Selection
 
 
 @dataclass(frozen=True)
 class GateWriters:
-    """Gate every writer of a wholly frozen variable that a step reaches.
+    """Gate every writer of a wholly frozen variable that a step reaches, as ``gated`` does.
 
-    What a step runs, see ``Step``.
-    A batch norm's moving average is one such writer, if the loss waits for it.
-
-    ============================  ================================================
-    writer                        becomes, under its own name
-    ============================  ================================================
-    ``Assign(w, v, ^c)``          ``RefIdentity(w, ^c)``: who took the ref has it
-    ``AssignVariableOp(w, ^c)``   ``NoOp(^c)``, also an op that nobody knows
-    ============================  ================================================
-
-    Initializers and restore ops, which no step reaches, still write.
+    What a step runs, see ``Step``. A batch norm's moving average is one such writer, if the loss
+    waits for it. Initializers and restore ops, which no step reaches, still write.
     """
 
     selection: Selection
@@ -37,12 +26,18 @@ class GateWriters:
     name = "gate_writers"
 
     def plan(self, draft: Draft) -> Iterator[Edit]:
-        """Yield the edits; raises RewriteError for a writer whose data outputs are taken."""
-        gated: set[str] = set()
+        """Yield the edits; raises RewriteError for a writer that has to go on for something else.
+
+        Its data outputs are taken, or it writes a variable too that is not frozen."""
+        found: dict[str, None] = {}
+        others = self._writers_of_others(draft)
         for variable, writer in self.step.writers(draft, self.selection.frozen):
-            if writer not in gated:
-                gated.add(writer)
-                yield ReplaceNode(_gate(draft, writer, variable))
+            if writer not in found:
+                found[writer] = None
+                if writer in others:
+                    op, other = draft.graph.op(writer), others[writer]
+                    raise RewriteError.shared_writer(variable.name, writer, op=op, other=other)
+                yield ReplaceNode(gated(draft.graph, variable, writer))
 
     def verify(self, base: Model, draft: Draft) -> str | None:
         """Look for a writer that a step still reaches."""
@@ -50,20 +45,16 @@ class GateWriters:
             return f"a step reaches {writer}, which writes the frozen {variable.name}"
         return None
 
+    def _writers_of_others(self, draft: Draft) -> dict[str, str]:
+        """Return what writes a variable that goes on, with its name; slots go with what they serve.
 
-def _gate(draft: Draft, writer: str, variable: Variable) -> NodeDef:
-    """Return a node that does not write, with the writer's name, device and control edges."""
-    graph, old = draft.graph, draft.graph.nodes[writer]
-    controls = [str(ref) for ref in graph.inputs(writer) if ref.is_control]
-    if variable.kind == "ref" and is_known(graph, old):
-        own = set(handles(graph, variable))
-        handle = next(ref for ref in graph.data_inputs(writer) if ref in own)
-        inputs = [str(handle), *controls]
-        twin = NodeDef(name=writer, op="RefIdentity", device=old.device, input=inputs)
-        twin.attr["T"].CopyFrom(type_attr(variable.dtype))
-        if "_class" in old.attr:
-            twin.attr["_class"].CopyFrom(old.attr["_class"])
-        return twin
-    if graph.consumers(writer, data_only=True):
-        raise RewriteError.ungated_writer(variable.name, writer, op=str(old.op))
-    return NodeDef(name=writer, op="NoOp", device=old.device, input=controls)
+        Not every slot is known as one: what does not learn, but for counters, may be one too."""
+        going = {TRAINABLE, PARTLY, UPDATED}
+        stay = [c for c in self.selection.choices if c.state in going and not c.overlay]
+        stay += [c for c in self.selection.choices if _is_counter(c)]
+        known = [c.variable for c in stay if c.variable.name in draft.graph]
+        return {writer: v.name for v in known for writer in writers(draft.graph, v)}
+
+
+def _is_counter(choice: Choice) -> bool:
+    return choice.state == OTHER and not choice.variable.is_differentiable

@@ -12,6 +12,7 @@ from google.protobuf.message import Message
 from tensorflow.core.protobuf.control_flow_pb2 import CondContextDef, WhileContextDef
 
 CONTEXTS = {"cond_context": CondContextDef, "while_context": WhileContextDef}
+SIDE_WIDTH = 5
 DOMAIN_WORDS = (
     *("aorta", "artery", "atrium", "lumen", "mitral", "plaque", "pulse"),
     *("septum", "stent", "suture", "valve", "vein", "ventricle"),
@@ -20,9 +21,12 @@ DOMAIN_WORDS = (
 
 def new_session() -> tf.Session:
     """Open a session on one thread, so that sums are added in one order."""
-    return tf.Session(
-        config=tf.ConfigProto(intra_op_parallelism_threads=1, inter_op_parallelism_threads=1)
-    )
+    return tf.Session(config=one_thread())
+
+
+def one_thread() -> tf.ConfigProto:
+    """Return a session's configuration under which sums are added in one order."""
+    return tf.ConfigProto(intra_op_parallelism_threads=1, inter_op_parallelism_threads=1)
 
 
 def write_message(path: Path, message: Message) -> None:
@@ -30,14 +34,19 @@ def write_message(path: Path, message: Message) -> None:
     path.write_bytes(message.SerializeToString(deterministic=True))
 
 
-def write_model(folder: Path, session: tf.Session) -> None:
+def write_model(folder: Path, session: tf.Session, saver: tf.train.Saver | None = None) -> None:
     """Write ``model.ckpt.*`` with its meta graph, and a ``checkpoint`` with a relative path."""
-    saver = tf.train.Saver(save_relative_paths=True)
+    saver = saver or tf.train.Saver(save_relative_paths=True)
     saver.save(session, str(folder / "model.ckpt"))
+    sort_meta_graph(folder / "model.ckpt.meta")
+
+
+def sort_meta_graph(path: Path) -> None:
+    """Write a meta graph once more, with all its maps sorted."""
     meta_graph = tf.MetaGraphDef()
-    meta_graph.ParseFromString((folder / "model.ckpt.meta").read_bytes())
+    meta_graph.ParseFromString(path.read_bytes())
     sort_contexts(meta_graph)
-    write_message(folder / "model.ckpt.meta", meta_graph)
+    write_message(path, meta_graph)
 
 
 def sort_contexts(meta_graph: tf.MetaGraphDef) -> None:
@@ -53,18 +62,23 @@ def write_feeds(
     folder: Path, loss: tf.Tensor, feeds: dict[tf.Tensor, np.ndarray], outputs: Sequence[tf.Tensor]
 ) -> None:
     """Write ``feeds.json``: a batch under which ``loss`` and ``outputs`` can be evaluated."""
-    document = {
-        "loss": loss.name,
-        "feeds": {
-            tensor.name: {
-                "dtype": array.dtype.name,
-                "shape": list(array.shape),
-                "values": array.ravel().tolist(),
-            }
-            for tensor, array in feeds.items()
-        },
-        "outputs": [output.name for output in outputs],
+    batch = {tensor.name: array for tensor, array in feeds.items()}
+    write_named_feeds(folder, loss.name, batch, [output.name for output in outputs])
+
+
+def write_named_feeds(
+    folder: Path, loss: str, feeds: dict[str, np.ndarray], outputs: Sequence[str]
+) -> None:
+    """Write ``feeds.json`` of tensors that are given by name."""
+    batch = {
+        name: {
+            "dtype": array.dtype.name,
+            "shape": list(array.shape),
+            "values": array.ravel().tolist(),
+        }
+        for name, array in feeds.items()
     }
+    document = {"loss": loss, "feeds": batch, "outputs": list(outputs)}
     (folder / "feeds.json").write_text(json.dumps(document) + "\n")
 
 
@@ -76,6 +90,18 @@ def draw_integers(seed: int, bound: int, shape: Sequence[int]) -> np.ndarray:
 def draw_floats(seed: int, shape: Sequence[int]) -> np.ndarray:
     """Draw float32 multiples of 1/64 in ``[-1, 1)``: JSON gives them back to the bit."""
     return (np.random.RandomState(seed).randint(-64, 64, size=shape) / 64).astype(np.float32)
+
+
+def add_side() -> tuple[tf.Tensor, tf.Tensor]:
+    """Add the layer ``side``, which no other variable sways; return its input and its loss."""
+    inputs = tf.placeholder(tf.float32, [None, SIDE_WIDTH], name="side_inputs")
+    outputs = tf.layers.dense(inputs, 3, activation=tf.tanh, name="side")
+    return inputs, tf.reduce_mean(tf.squared_difference(outputs, 0.5), name="side_loss")
+
+
+def draw_side(seed: int, batch: int) -> np.ndarray:
+    """Draw the input of ``side``."""
+    return draw_floats(seed + 200, [batch, SIDE_WIDTH])
 
 
 def write_vocabulary(folder: Path, words: int) -> None:

@@ -1,21 +1,31 @@
 """Write the models under testdata/models, as ``scripts/make_testdata`` asks."""
 
 import argparse
+import random
 import tempfile
+import uuid
 from pathlib import Path
+from typing import Callable
+from unittest import mock
 
+import adam_clipped
 import bare_graph
 import batch_norms
+import bert_adamw
 import bert_tiny
 import conv_bn
+import gan
 import loop_lookup
+import momentum_ema
 import nce
 import partitioned_div
 import partitioned_mod
+import partitioned_ps
 import resource_mlp
 import tensorflow as tf
 import text_classifier
 import tied_softmax
+import wide_deep
 
 MODELS = Path(__file__).resolve().parents[1] / "models"
 RECIPES = {
@@ -30,7 +40,19 @@ RECIPES = {
     "partitioned_div": partitioned_div.make,
     "loop_lookup": loop_lookup.make,
     "batch_norms": batch_norms.make,
+    "adam_clipped": adam_clipped.make,
+    "bert_adamw": bert_adamw.make,
+    "momentum_ema": momentum_ema.make,
+    "wide_deep": wide_deep.make,
+    "gan": gan.make,
+    "partitioned_ps": partitioned_ps.make,
 }
+
+
+def draw_uuids() -> Callable[[], uuid.UUID]:
+    """Return what draws the same names each time: a sharded saver's graph holds one, say."""
+    source = random.Random(1)
+    return lambda: uuid.UUID(int=source.getrandbits(128), version=4)
 
 
 def make(name: str) -> Path:
@@ -39,7 +61,7 @@ def make(name: str) -> Path:
     with tempfile.TemporaryDirectory(prefix=".making-", dir=str(MODELS.parent)) as scratch:
         made, replaced = Path(scratch, name), Path(scratch, "replaced")
         made.mkdir()
-        with tf.Graph().as_default():
+        with tf.Graph().as_default(), mock.patch("uuid.uuid4", draw_uuids()):
             tf.set_random_seed(1)
             RECIPES[name](made)
         if target.exists():

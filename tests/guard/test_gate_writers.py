@@ -41,6 +41,19 @@ GATED = {
         "move = Mystery(w, x)\nt = NoOp(^move)\ntrain_op: t",
         {"move": "move = NoOp()"},
     ),
+    "a ref that an earlier writer gives back": (
+        "a = Assign(w, x)\nmove = AssignSub(a, x)\nloss = L2Loss(move)\nlosses: loss:0",
+        {"a": "a = RefIdentity(w)", "move": "move = RefIdentity(a)"},
+    ),
+    "an op in a loop, which only its handle ties to it": (
+        "e = Enter(r) {frame_name: f}\nm = AssignVariableOp(e, x)\nt = NoOp(^m)\ntrain_op: t",
+        {"m": "m = NoOp(^e)"},
+    ),
+    "an op that writes its own slot too": (
+        "m = VariableV2() {shape: [4]}\nmove = ApplyMomentum(w, m, x, x, x)\nt = NoOp(^move)\n"
+        "variables: w, r, v, m\ntrain_op: t",
+        {"move": "move = RefIdentity(w)"},
+    ),
     "not an initializer by itself": ("", {"w/Assign": "w/Assign = Assign(w, x)"}),
     "not a writer of another": (
         "move = AssignSub(v, x)\nt = NoOp(^move)\ntrain_op: t",
@@ -74,3 +87,11 @@ def test_verify_sees_a_writer() -> None:
     draft.apply(ReplaceNode(NodeDef(name="t", op="NoOp", input=["^w/Assign"])))
     wrong = "a step reaches w/Assign, which writes the frozen w"
     assert guard.verify(draft.base, draft) == wrong
+
+
+@pytest.mark.parametrize("other", ["v", "count"])
+def test_a_writer_of_something_else_is_an_error(other: str) -> None:
+    text = "count = VariableV2() {dtype: int32, shape: []}\n"
+    text += f"move = Mystery(w, {other})\nt = NoOp(^move)\ntrain_op: t\nvariables: w, r, v, count"
+    with pytest.raises(RewriteError, match=f"writes 'w' and '{other}' at once"):
+        gated(text)

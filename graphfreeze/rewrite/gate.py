@@ -1,0 +1,49 @@
+"""A node that does not write, in the place of one that does."""
+
+from graphfreeze.errors import RewriteError
+from graphfreeze.model.attrs import type_attr
+from graphfreeze.model.control_flow import nodes_in_loops
+from graphfreeze.model.graph import Graph
+from graphfreeze.model.names import TensorRef, control
+from graphfreeze.model.reads import handles, is_known, passed_on, writers
+from graphfreeze.model.variables import Variable
+from graphfreeze.schema import NodeDef
+
+
+def gated(graph: Graph, variable: Variable, writer: str) -> NodeDef:
+    """Return what takes a writer's place, with its name, device and control edges.
+
+    ============================  ================================================
+    writer                        becomes, under its own name
+    ============================  ================================================
+    ``Assign(w, v, ^c)``          ``RefIdentity(w, ^c)``: who took the ref has it
+    ``AssignVariableOp(w, ^c)``   ``NoOp(^c)``, also an op that nobody knows
+    ============================  ================================================
+
+    In a loop a NoOp waits for the handle, which ties it to the loop's frame. Raises RewriteError
+    where an output is taken that no ref can stand for."""
+    old = graph.nodes[writer]
+    controls = [str(ref) for ref in graph.inputs(writer) if ref.is_control]
+    own = _own(graph, variable)
+    handle = next((ref for ref in graph.data_inputs(writer) if ref in own), None)
+    if handle is not None and variable.kind == "ref" and is_known(graph, old):
+        inputs = [str(handle), *controls]
+        twin = NodeDef(name=writer, op="RefIdentity", device=old.device, input=inputs)
+        twin.attr["T"].CopyFrom(type_attr(variable.dtype))
+        if "_class" in old.attr:
+            twin.attr["_class"].CopyFrom(old.attr["_class"])
+        return twin
+    if graph.consumers(writer, data_only=True):
+        raise RewriteError.ungated_writer(variable.name, writer, op=str(old.op))
+    if handle is not None and not controls and writer in nodes_in_loops(graph):
+        controls = [str(control(handle.node))]
+    return NodeDef(name=writer, op="NoOp", device=old.device, input=controls)
+
+
+def _own(graph: Graph, variable: Variable) -> set[TensorRef]:
+    """Return what stands for a variable, the refs that its writers give back included."""
+    own = set(handles(graph, variable))
+    if variable.kind == "ref":
+        for writer in writers(graph, variable):
+            own.update(passed_on(graph, TensorRef(writer), "ref"))
+    return own
