@@ -12,9 +12,11 @@ from graphfreeze.api import (
     explain_writers,
     freeze,
     load,
+    patch,
     report,
     save,
     show,
+    undo,
     verify,
     verify_checkpoints,
 )
@@ -33,9 +35,11 @@ __all__ = [
     "explain_writers",
     "freeze",
     "load",
+    "patch",
     "report",
     "save",
     "show",
+    "undo",
     "verify",
     "verify_checkpoints",
 ]

@@ -4,7 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from graphfreeze.guard.pin_rows import PinRows
+from graphfreeze.model.training_records import TrainingRecord
+from graphfreeze.patched import Patched
 from graphfreeze.prepare.grow_tables import GrowTables
+from graphfreeze.read.former import Former
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.mask_kernels import Kernel
 from graphfreeze.selection.resolve import Selection
@@ -18,9 +21,10 @@ class FrozenModel:
     """A model whose selection is frozen: the draft, what was chosen, and the train_op if any.
 
     ``kernels`` say by variable how masks are applied, ``values`` which rows begin with given
-    values, ``grown`` which tables have new rows, ``slots`` which of the train_op's
-    go on from old ones, ``pins`` which
-    variables are put back after what cannot be guarded."""
+    values, ``grown`` which tables have new rows, ``slots`` which of the train_op's go on from old
+    ones, ``pins`` which variables are put back after what cannot be guarded. ``former`` is the
+    freeze that was undone to make this one, ``patch`` what became of the model's own training if
+    that was patched instead, ``old`` tells of the training that went or was kept."""
 
     draft: Draft
     selection: Selection
@@ -30,3 +34,6 @@ class FrozenModel:
     train: TrainOp | None = None
     slots: KeepSlots | None = None
     pins: PinRows | None = None
+    former: Former | None = None
+    patch: Patched | None = None
+    old: TrainingRecord | None = None

@@ -14,9 +14,11 @@ from graphfreeze.errors import (
     GraphfreezeError,
     GrowError,
     LoadError,
+    PatchError,
     RewriteError,
     SelectionError,
     TrainError,
+    UndoError,
     WordError,
 )
 
@@ -77,7 +79,54 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
         LoadError.no_such_tags("in", ["train"], known=[["serve"], ["serve", "tpu"]]),
         "in: tags 'train' pick no single graph; choose from: serve; serve,tpu",
     ),
-    "LoadError.already_frozen": (LoadError.already_frozen("in"), "already a graphfreeze bundle"),
+    "LoadError.already_frozen": (
+        LoadError.already_frozen("in"),
+        "in: already a graphfreeze bundle; freeze it anew with --refreeze, take back what was done",
+    ),
+    "UndoError.nothing_to_undo": (
+        UndoError.nothing_to_undo("in/model-5.meta", "in"),
+        "in/model-5.meta: nothing to undo, graphfreeze did not write it; it lies in a bundle: give",
+    ),
+    "UndoError.bad_mark": (
+        UndoError.bad_mark("in/m.meta", "it has 2 entries"),
+        "in/m.meta: its 'graphfreeze' collection cannot be read (it has 2 entries); give the file",
+    ),
+    "UndoError.no_record": (
+        UndoError.no_record("in/model.meta", "in/graphfreeze.json"),
+        "in/model.meta: in/graphfreeze.json is not there, which says how to undo it; copy all",
+    ),
+    "UndoError.record_changed": (
+        UndoError.record_changed("in/graphfreeze.json"),
+        "in/graphfreeze.json: was changed, the graph was written with another one; copy all files",
+    ),
+    "UndoError.no_manifest": (
+        UndoError.no_manifest("in/model.meta", "0.0.9"),
+        "in/model.meta: graphfreeze 0.0.9 wrote it without a manifest to undo it by; start again",
+    ),
+    "UndoError.bad_manifest": (
+        UndoError.bad_manifest("in/model.meta", "'7' is no piece"),
+        "in/model.meta: its manifest is damaged ('7' is no piece); copy the bundle",
+    ),
+    "UndoError.written_anew": (
+        UndoError.written_anew("in/model-5.meta", "in/model.meta"),
+        "TensorFlow exports a graph anew when it saves; give in/model.meta",
+    ),
+    "UndoError.other_suffix": (
+        UndoError.other_suffix("out.pb", "m.pbtxt", "GraphDef (text)"),
+        "out.pb: the original is m.pbtxt, a GraphDef (text); give OUT the suffix .pbtxt",
+    ),
+    "UndoError.not_trained": (
+        UndoError.not_trained("in", "in/model"),
+        "give one with --checkpoint, or in/model for the values it began with",
+    ),
+    "UndoError.rows_were_added": (
+        UndoError.rows_were_added(["emb", "bias"], "in/model.meta"),
+        "in/model.meta: rows were added to emb, bias when this was frozen; give the same words",
+    ),
+    "UndoError.keys_missing": (
+        UndoError.keys_missing("in/model-5", ["w/Adam"]),
+        "in/model-5: the checkpoint holds no w/Adam, for the bundle was written without; leave out",
+    ),
     "CheckError.no_record": (
         CheckError.no_record("in/m.meta"),
         "in/m.meta: no graphfreeze.json here, so nothing says what is frozen; give a bundle",
@@ -217,6 +266,45 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
         RewriteError.reader_in_loop("emb", "while/Gather"),
         "node 'while/Gather' reads 'emb' inside a while loop",
     ),
+    "PatchError.not_for_patch": (
+        PatchError.not_for_patch("row_strategy", "an overlay is a new variable"),
+        "--row-strategy: an overlay is a new variable; use 'graphfreeze freeze', which builds a "
+        "train_op anew",
+    ),
+    "PatchError.nothing_chosen": (
+        PatchError.nothing_chosen(),
+        "nothing is chosen, so there is nothing to patch; name what to freeze with --freeze, "
+        "--train-only or --freeze-rows",
+    ),
+    "PatchError.mask_too_large": (
+        PatchError.mask_too_large("w", 2_000_000, 1_048_576),
+        "the mask of single elements of 'w' has 2,000,000 bytes, and a patch, which adds no "
+        "variables, holds masks of at most 1,048,576 in the graph; choose whole rows or columns, "
+        "or use 'graphfreeze freeze'",
+    ),
+    "PatchError.nothing_written": (
+        PatchError.nothing_written(["w", "v"]),
+        "no step in this graph writes w, v, so there is nothing to patch; 'graphfreeze freeze' "
+        "builds a train_op for a graph that has none",
+    ),
+    "PatchError.not_written_by": (
+        PatchError.not_written_by(["d_train"], ["w"]),
+        "d_train writes nothing of w; name another --train-op, or leave it out to patch all of "
+        "them",
+    ),
+    "PatchError.unknown_train_op": (
+        PatchError.unknown_train_op("trian", ["train", "x"], own=["train"]),
+        "the graph has no op 'trian'; did you mean train?",
+    ),
+    "PatchError.read_only": (
+        PatchError.read_only("loss", own=[]),
+        "'loss' writes no variable; the graph has no training step",
+    ),
+    "RewriteError.shared_writer": (
+        RewriteError.shared_writer("w", "step/Fused", op="FusedAdam", other="v"),
+        "node 'step/Fused' (op FusedAdam) writes 'w' and 'v' at once, so it cannot be stopped for "
+        "one alone; freeze both or neither",
+    ),
     "RewriteError.ungated_writer": (
         RewriteError.ungated_writer("bn/mean", "bn/Update", op="MyUpdate"),
         "node 'bn/Update' writes 'bn/mean' in each step, with op MyUpdate whose output is needed",
@@ -245,6 +333,17 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
     "RewriteError.overlaid_columns": (
         RewriteError.overlaid_columns("emb", "emb/part_0"),
         "part 'emb/part_0' of 'emb' holds some columns only, over which no rows can be laid",
+    ),
+    "RewriteError.runs_old_training": (
+        RewriteError.runs_old_training("total", "Adam/update_w/ApplyAdam"),
+        "'total' is fetched with a step and runs 'Adam/update_w/ApplyAdam' of the old training, "
+        "which writes what is frozen; leave out --keep-training: the old training goes then, and "
+        "nothing waits for it",
+    ),
+    "RewriteError.not_beside_old_training": (
+        RewriteError.not_beside_old_training("--add-words", "its slots cannot grow"),
+        "--add-words would break the old training that --keep-training keeps: its slots cannot "
+        "grow; leave one of the two out",
     ),
     "RewriteError.broken_promise": (
         RewriteError.broken_promise("stop_gradient", "w/read kept its reader y"),

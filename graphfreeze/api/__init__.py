@@ -2,7 +2,9 @@
 
 from graphfreeze.api.freezing import add_train_op, freeze
 from graphfreeze.api.looking import diff, explain_gradient, explain_writers, show
+from graphfreeze.api.patching import patch
 from graphfreeze.api.saving import check_out, complete, report, save
+from graphfreeze.api.undoing import undo
 from graphfreeze.check.verify import verify, verify_checkpoints
 from graphfreeze.frozen import FrozenModel
 from graphfreeze.read import load
@@ -17,9 +19,11 @@ __all__ = [
     "explain_writers",
     "freeze",
     "load",
+    "patch",
     "report",
     "save",
     "show",
+    "undo",
     "verify",
     "verify_checkpoints",
 ]

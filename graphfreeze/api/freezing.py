@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from graphfreeze.check.proof.static_proof import prove
-from graphfreeze.errors import CheckError, LoadError, TrainError
+from graphfreeze.check.record import find_entries
+from graphfreeze.errors import CheckError, LoadError, RewriteError, TrainError
 from graphfreeze.forward.choose_kernels import choose_kernels
 from graphfreeze.frozen import FrozenModel
 from graphfreeze.guard.pin_rows import PinRows
@@ -12,10 +13,13 @@ from graphfreeze.guard.rebuild_saver import RebuildSaver
 from graphfreeze.model.model import Model
 from graphfreeze.model.names import find_ref
 from graphfreeze.prepare.drop_training import DropTraining
+from graphfreeze.prepare.former_rows import held_rows, trained_rows
 from graphfreeze.prepare.grow_tables import GrowTables
+from graphfreeze.prepare.keep_training import KeepTraining
 from graphfreeze.prepare.recover_collections import RecoverCollections
 from graphfreeze.prepare.set_rows import SetRows
-from graphfreeze.rewrite.builder import MARK
+from graphfreeze.read.former import get_former
+from graphfreeze.read.mark import is_marked
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.run import run
 from graphfreeze.rewrite.steps import Step
@@ -23,6 +27,8 @@ from graphfreeze.selection.plan import FreezePlan
 from graphfreeze.selection.resolve import resolve
 from graphfreeze.selection.row_values import count_added, get_row_values
 from graphfreeze.stages import forward_passes, guard_passes
+from graphfreeze.train.former_slots import FormerSlots
+from graphfreeze.train.keep_counts import KeepCounts
 from graphfreeze.train.keep_slots import KeepSlots
 from graphfreeze.train.optimizers import OptimizerSpec
 from graphfreeze.train.request import TrainRequest, optimizer_name
@@ -31,32 +37,60 @@ from graphfreeze.train.train_op import TrainOp
 
 
 def freeze(
-    model: Model, plan: FreezePlan, *, keep: Sequence[str] = (), seed: int | None = None
+    model: Model,
+    plan: FreezePlan,
+    *,
+    keep: Sequence[str] = (),
+    seed: int | None = None,
+    refreeze: bool = False,
+    keep_training: bool = False,
 ) -> FrozenModel:
     """Freeze the chosen parts of a model: stop their gradients, take them off what learns.
 
     An old training subgraph goes; ``keep`` names tensors that stay even if nothing else needs
-    them, such as a loss that no collection lists. With a ``seed`` whatever is drawn anew is drawn
-    alike each time. TensorFlow is not started. Raises SelectionError, RewriteError, and LoadError
-    for a model that was frozen before.
+    them, such as a loss that no collection lists. With ``keep_training`` it stays beside a new one,
+    and still writes what is frozen if somebody runs it; ``graphfreeze_old_train_op`` names its ops.
+    With a ``seed`` whatever is drawn anew is drawn alike each time.
+
+    With ``refreeze`` a bundle is undone in memory and frozen anew, with the values of its latest
+    trained checkpoint, or of the one that ``load`` was given. Without it a model that was frozen
+    before raises LoadError. TensorFlow is not started. Raises SelectionError, RewriteError,
+    UndoError.
     """
-    if MARK in model.collections:
+    former = get_former(model) if refreeze else None
+    if former is None and is_marked(model):
         raise LoadError.already_frozen(model.source.path)
-    draft = Draft(model)
+    draft = Draft(model if former is None else former.original)
     draft.seed = seed
-    drop = DropTraining(tuple(keep))
-    run(draft, [drop])
-    grow = GrowTables(count_added(plan, draft.tables(drop.slots)))
+    old = KeepTraining(tuple(keep)) if keep_training else DropTraining(tuple(keep))
+    run(draft, [old])
+    draft.graph.aside = old.aside
+    if old.aside:
+        _check_beside_old(plan)
+    trained = trained_rows(former, draft) if former is not None else ()
+    run(draft, [SetRows({each.table.name: (each.rows, each.values) for each in trained})])
+    grow = GrowTables(count_added(plan, draft.tables(old.slots)))
     run(draft, [grow])
-    selection = resolve(plan, draft.variables, draft.graph, saver=draft.saver_ops, slots=drop.slots)
+    held = held_rows(former, grow.grown) if former is not None else {}
+    selection = resolve(plan, draft.variables, draft.graph, saver=draft.saver_ops, slots=old.slots)
     values = get_row_values(plan, selection.tables, draft.graph)
-    grow.check_values({each.table.name: each.rows for each in values})
-    kernels = choose_kernels(draft, selection, values)
+    grow.check_values(held, {each.table.name: each.rows for each in values})
+    kernels = choose_kernels(draft, selection, [*trained, *values])
     kept = [ref for name in keep if (ref := find_ref(name)) is not None]
     run(draft, [SetRows({each.table.name: (each.rows, each.values) for each in values})])
     run(draft, forward_passes(selection, kernels, Step(kept)))
     run(draft, guard_passes(selection, Step(kept)))
-    return FrozenModel(draft, selection, kernels, values, grow)
+    return FrozenModel(draft, selection, kernels, values, grow, former=former, old=old.record)
+
+
+def _check_beside_old(plan: FreezePlan) -> None:
+    """Refuse what an old training that stays cannot bear; raises RewriteError."""
+    if plan.add_words:
+        reason = "its slots cannot grow with the table"
+        raise RewriteError.not_beside_old_training("--add-words", reason)
+    if plan.row_strategy == "overlay":
+        reason = "it writes the table, and the model would read the rows above it"
+        raise RewriteError.not_beside_old_training("--row-strategy overlay", reason)
 
 
 def add_train_op(
@@ -113,7 +147,11 @@ def add_train_op(
     prune = PruneCollections(frozen.selection)
     draft = frozen.draft.copy()
     run(draft, [RecoverCollections(), train, *guard, RebuildSaver(), prune])
-    slots = KeepSlots(frozen.selection, optimizer_name(request)) if keep_slots else None
+    former = _former_slots(frozen)
+    if former is not None:
+        run(draft, [KeepCounts(former.former)])
+    name = optimizer_name(request)
+    slots = KeepSlots(frozen.selection, name, former) if keep_slots else None
     if slots is not None:
         run(draft, [slots])
     breaches = prove(draft, frozen.selection, step)
@@ -121,3 +159,12 @@ def add_train_op(
         raise CheckError.unsafe_step([str(breach) for breach in breaches])
     frozen.draft, frozen.train, frozen.slots, frozen.pins = draft, train, slots, pins
     return frozen
+
+
+def _former_slots(frozen: FrozenModel) -> FormerSlots | None:
+    """Return the slots of the freeze that was undone, if one was."""
+    if frozen.former is None:
+        return None
+    told = {each.name: find_entries(each) for each in frozen.former.variables}
+    entries = {name: found for name, found in told.items() if found is not None}
+    return FormerSlots(frozen.former, frozen.selection, entries)

@@ -4,6 +4,8 @@ from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
+import msgspec
+
 from graphfreeze.emit.bundle import write_draft, write_model
 from graphfreeze.emit.contents import check_contents, check_graph_alone
 from graphfreeze.emit.place import check_place, is_file
@@ -15,6 +17,7 @@ from graphfreeze.model.model import Model
 from graphfreeze.model.records import FreezeRecord
 from graphfreeze.prepare.recover_collections import RecoverCollections
 from graphfreeze.report.records import freeze_record
+from graphfreeze.report.undo_text import no_undo_notes
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.run import Pass, run
 
@@ -42,16 +45,19 @@ def _completed(frozen: FrozenModel, place: Path) -> Draft:
         check_graph_alone(draft, place)
     if place.suffix in (".pb", ".pbtxt"):
         return draft
-    described: list[Pass] = [RecoverCollections(), PruneCollections(frozen.selection)]
-    run(draft, described if is_file(place) else [*described, RebuildSaver()])
+    if frozen.patch is None:
+        described: list[Pass] = [RecoverCollections(), PruneCollections(frozen.selection)]
+        run(draft, described if is_file(place) else [*described, RebuildSaver()])
     if not is_file(place) and draft.base.source.checkpoint is not None:
         check_contents(draft)
     return draft
 
 
-def report(frozen: FrozenModel) -> FreezeRecord:
-    """Tell what a freeze did."""
-    return freeze_record(frozen, version=version("graphfreeze"))
+def report(frozen: FrozenModel, out: str | Path | None = None) -> FreezeRecord:
+    """Tell what a freeze did; with ``out`` also what that place means for the result."""
+    record = freeze_record(frozen, version=version("graphfreeze"))
+    notes = [*record.notes, *no_undo_notes(None if out is None else Path(out))]
+    return msgspec.structs.replace(record, notes=notes)
 
 
 def save(model: Model | FrozenModel, out: str | Path, *, force: bool = False) -> None:

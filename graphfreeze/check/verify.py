@@ -160,7 +160,7 @@ def _train(
     with opened(out, running.nodes, settings.seed) as model:
         begin(model, running)
         model.start(running.starts, feeds.arrays(out.graph))
-        if record.train_op is None:
+        if not record.run_ops:
             steps = SectionRecord(STEPS, SKIPPED, notes=["the bundle has no train_op"])
             return steps, check_round_trip(model), []
         run = Steps(

@@ -15,7 +15,9 @@ import click
 from graphfreeze.cli.diff import diff
 from graphfreeze.cli.explain import explain
 from graphfreeze.cli.freeze import freeze
+from graphfreeze.cli.patch import patch
 from graphfreeze.cli.show import show
+from graphfreeze.cli.undo import undo
 from graphfreeze.cli.verify import verify
 from graphfreeze.errors import GraphfreezeError
 
@@ -36,7 +38,9 @@ def command() -> None:
 
 command.add_command(show)
 command.add_command(freeze)
+command.add_command(patch)
 command.add_command(explain)
+command.add_command(undo)
 command.add_command(diff)
 command.add_command(verify)
 

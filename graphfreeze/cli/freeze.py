@@ -35,6 +35,10 @@ Examples:
   # The same for words that are not in the vocabulary yet:
   graphfreeze freeze model.ckpt-1000 out --vocab embedding=vocab.txt \\
       --add-words embedding=new.txt --freeze-words embedding=new.txt --vectors embedding=new.vec
+
+\b
+  # Thaw more of a bundle that was trained, and go on:
+  graphfreeze freeze out out2 --train-only 'bert/encoder/layer_1[01]' --refreeze --keep-slots
 """
 
 
@@ -85,6 +89,18 @@ Examples:
     "reset.",
 )
 @training_option("--no-train-op", is_flag=True, help="Write a bundle without a train_op.")
+@training_option(
+    "--keep-training",
+    is_flag=True,
+    help="Leave the old training in the graph, beside the new one. It still writes what is frozen "
+    "if somebody runs it.",
+)
+@click.option(
+    "--refreeze",
+    is_flag=True,
+    help="Undo what MODEL, a bundle, was frozen to, and freeze it anew, with the values of its "
+    "latest trained checkpoint.",
+)
 @options.checkpoint
 @click.option("--force", is_flag=True, help="Replace OUT if it exists.")
 @click.option("--dry-run", is_flag=True, help="Do all but write; OUT may be left out.")
@@ -148,7 +164,14 @@ def _run(chosen: FreezeOptions, plan: FreezePlan) -> FreezeRecord:
     if chosen.place is not None:
         api.check_out(model, chosen.place, force=chosen.force)
     keep = [name for name in chosen.loss if name != TOTAL]
-    frozen = api.freeze(model, plan, keep=keep, seed=chosen.seed)
+    frozen = api.freeze(
+        model,
+        plan,
+        keep=keep,
+        seed=chosen.seed,
+        refreeze=chosen.refreeze,
+        keep_training=chosen.keep_training,
+    )
     with nullcontext(sys.stderr) if chosen.is_graph_file else without_chatter() as stderr:
         if not (chosen.no_train_op or chosen.is_graph_file):
             with working("building the train_op with TensorFlow ...", stderr):
@@ -170,4 +193,4 @@ def _run(chosen: FreezeOptions, plan: FreezePlan) -> FreezeRecord:
         if chosen.place is not None and not chosen.dry_run:
             with working(f"writing {chosen.place} ...", stderr):
                 api.save(frozen, chosen.place, force=chosen.force)
-    return api.report(frozen)
+    return api.report(frozen, chosen.place)

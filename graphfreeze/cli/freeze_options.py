@@ -38,6 +38,8 @@ class FreezeOptions(msgspec.Struct, frozen=True):
     accumulate: int | None
     skip_nonfinite: bool
     no_train_op: bool
+    refreeze: bool
+    keep_training: bool
     checkpoint: str | None
     force: bool
     seed: int | None

@@ -3,18 +3,29 @@
 import hashlib
 import json
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
-from graphfreeze.emit.checkpoint import NAME, write_checkpoint
+from graphfreeze.emit.checkpoint import write_checkpoint
 from graphfreeze.emit.graph_file import file_bytes, model_bytes
-from graphfreeze.emit.place import FILE_SUFFIXES, RECORD, check_place, is_file, whole_or_nothing
-from graphfreeze.model.model import Model
-from graphfreeze.model.records import FreezeRecord
+from graphfreeze.emit.manifest import make_manifest
+from graphfreeze.emit.place import FILE_SUFFIXES, check_place, is_file, whole_or_nothing
+from graphfreeze.model.manifest import Manifest
+from graphfreeze.model.model import Model, Source
+from graphfreeze.model.records import NAME, RECORD
 from graphfreeze.rewrite.builder import MARK
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.edits import SetCollection
 from graphfreeze.schema import CollectionDef
+
+
+class Record(Protocol):
+    """What was done, a msgspec struct: ``graphfreeze`` is the version that did it."""
+
+    @property
+    def graphfreeze(self) -> str:
+        """The version of graphfreeze."""
 
 
 def write_model(model: Model, out: Path, *, force: bool = False) -> None:
@@ -26,10 +37,18 @@ def write_model(model: Model, out: Path, *, force: bool = False) -> None:
         place.write_bytes(data)
 
 
-def write_draft(draft: Draft, record: FreezeRecord, out: Path, *, force: bool = False) -> None:
+def write_original(data: bytes, source: Source, out: Path, *, force: bool = False) -> None:
+    """Write the file that a result was made of; ``source`` is that result. Raises EmitError."""
+    check_place(out, source, force=force, is_folder=False)
+    with whole_or_nothing(out) as place:
+        place.write_bytes(data)
+
+
+def write_draft(draft: Draft, record: Record, out: Path, *, force: bool = False) -> None:
     """Write a graph file, or a bundle if ``out`` has none of the suffixes of graph files.
 
-    Nothing is left at ``out`` when it fails, and what was there stays. Raises EmitError, LoadError.
+    A ``.meta`` and a bundle hold the record, and a manifest to undo them by. Nothing is left at
+    ``out`` when it fails, and what was there stays. Raises EmitError, LoadError.
     """
     check_place(out, draft.base.source, force=force)
     with whole_or_nothing(out) as place:
@@ -39,20 +58,29 @@ def write_draft(draft: Draft, record: FreezeRecord, out: Path, *, force: bool = 
             _write_bundle(draft, record, place)
 
 
-def _write_bundle(draft: Draft, record: FreezeRecord, place: Path) -> None:
+def _write_bundle(draft: Draft, record: Record, place: Path) -> None:
     place.mkdir()
-    told = msgspec.json.format(msgspec.json.encode(record), indent=1)
-    (place / RECORD).write_bytes(told)
     write_checkpoint(draft, place)
+    index = (place / f"{NAME}.index").read_bytes()
+    manifest = make_manifest(draft.base, file_bytes(draft, ".meta"), index=index)
+    told = msgspec.json.format(msgspec.json.encode(_with_manifest(record, manifest)), indent=1)
+    (place / RECORD).write_bytes(told)
     digest = hashlib.sha256(told).hexdigest()
     draft.apply(_mark({"record": RECORD, "sha256": digest, "graphfreeze": record.graphfreeze}))
     (place / f"{NAME}.meta").write_bytes(file_bytes(draft, ".meta"))
 
 
-def _graph_bytes(draft: Draft, record: FreezeRecord, suffix: str) -> bytes:
+def _graph_bytes(draft: Draft, record: Record, suffix: str) -> bytes:
     if suffix == ".meta":
-        draft.apply(_mark(msgspec.to_builtins(record)))
+        manifest = make_manifest(draft.base, file_bytes(draft, suffix))
+        draft.apply(_mark(_with_manifest(record, manifest)))
     return file_bytes(draft, suffix)
+
+
+def _with_manifest(record: Record, manifest: Manifest) -> dict[str, object]:
+    """Return a record as JSON tells it, and the manifest behind its fields."""
+    fields: dict[str, object] = msgspec.to_builtins(record)
+    return {**fields, "manifest": msgspec.to_builtins(manifest)}
 
 
 def _mark(entry: dict[str, object]) -> SetCollection:

@@ -11,12 +11,12 @@ from graphfreeze.emit.changed_values import Values
 from graphfreeze.emit.contents import Contents, find_contents
 from graphfreeze.emit.groups import grouped
 from graphfreeze.emit.initial_values import initialize
+from graphfreeze.model.records import NAME
 from graphfreeze.model.saver import Entry
 from graphfreeze.read.checkpoint_index import read_index
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.runtime import building, session
 
-NAME = "model"
 GROUP_BYTES = 2**28
 """What may be in memory at once, but for an array that is larger by itself."""
 

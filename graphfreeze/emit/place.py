@@ -10,8 +10,8 @@ from pathlib import Path
 
 from graphfreeze.errors import EmitError
 from graphfreeze.model.model import Source
+from graphfreeze.model.records import RECORD as RECORD
 
-RECORD = "graphfreeze.json"
 FILE_SUFFIXES = frozenset({".pb", ".pbtxt", ".meta"})
 
 

@@ -8,6 +8,8 @@ GraphfreezeError
 │   └── GrowError     a table cannot get more rows
 ├── TrainError        no train_op can be built: loss, optimizer or ops are wanting
 ├── EmitError         the result cannot be written where it was asked for
+├── PatchError        a training graph cannot be patched as its selection asks
+├── UndoError         a freeze or a patch cannot be taken back
 └── CheckError        a check cannot be made, or an emitted train_op breaks the promise
 
 A message says what, where, the nearest names, and what to do. Raise through a constructor below,
@@ -19,9 +21,11 @@ from graphfreeze.errors.checking import CheckError
 from graphfreeze.errors.emitting import EmitError
 from graphfreeze.errors.growing import GrowError
 from graphfreeze.errors.loading import LoadError
+from graphfreeze.errors.patching import PatchError
 from graphfreeze.errors.rewriting import RewriteError
 from graphfreeze.errors.selecting import SelectionError
 from graphfreeze.errors.training import TrainError
+from graphfreeze.errors.undoing import UndoError
 from graphfreeze.errors.wording import WordError
 
 __all__ = [
@@ -30,10 +34,12 @@ __all__ = [
     "GraphfreezeError",
     "GrowError",
     "LoadError",
+    "PatchError",
     "PathLike",
     "RewriteError",
     "SelectionError",
     "TrainError",
+    "UndoError",
     "WordError",
     "nearest_names",
 ]

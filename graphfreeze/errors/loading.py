@@ -111,4 +111,7 @@ class LoadError(GraphfreezeError):
     @classmethod
     def already_frozen(cls, path: PathLike) -> LoadError:
         """Name an input that graphfreeze itself wrote."""
-        return cls(f"{path}: already a graphfreeze bundle; start again from the model it came from")
+        return cls(
+            f"{path}: already a graphfreeze bundle; freeze it anew with --refreeze, take back what "
+            "was done with 'graphfreeze undo', or start again from the model it came from"
+        )

@@ -35,6 +35,14 @@ class RewriteError(GraphfreezeError):
         )
 
     @classmethod
+    def shared_writer(cls, variable: str, node: str, *, op: str, other: str) -> RewriteError:
+        """Name a writer that writes a frozen variable and one that is not."""
+        return cls(
+            f"node {node!r} (op {op}) writes {variable!r} and {other!r} at once, so it cannot be "
+            f"stopped for one alone; freeze both or neither"
+        )
+
+    @classmethod
     def unguarded_writer(cls, variable: str, node: str, *, op: str) -> RewriteError:
         """Name a writer of a partly frozen variable that cannot be kept to some entries."""
         return cls(
@@ -73,6 +81,23 @@ class RewriteError(GraphfreezeError):
         return cls(
             f"part {part!r} of {variable!r} holds some columns only, over which no rows can be "
             "laid; freeze its rows with --row-strategy mask"
+        )
+
+    @classmethod
+    def runs_old_training(cls, end: str, writer: str) -> RewriteError:
+        """Name what a step fetches, and what of the old training runs with it."""
+        return cls(
+            f"{end!r} is fetched with a step and runs {writer!r} of the old training, which writes "
+            "what is frozen; leave out --keep-training: the old training goes then, and nothing "
+            "waits for it"
+        )
+
+    @classmethod
+    def not_beside_old_training(cls, option: str, reason: str) -> RewriteError:
+        """Name an option that would break an old training, and how."""
+        return cls(
+            f"{option} would break the old training that --keep-training keeps: {reason}; "
+            "leave one of the two out"
         )
 
     @classmethod

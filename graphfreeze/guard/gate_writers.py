@@ -10,6 +10,7 @@ from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.edits import Edit, ReplaceNode
 from graphfreeze.rewrite.gate import gated
 from graphfreeze.rewrite.steps import LISTED, Step
+from graphfreeze.rewrite.waits import Waits, going_writers
 from graphfreeze.selection.resolve import OTHER, PARTLY, TRAINABLE, UPDATED, Choice, Selection
 
 
@@ -31,13 +32,15 @@ class GateWriters:
         Its data outputs are taken, or it writes a variable too that is not frozen."""
         found: dict[str, None] = {}
         others = self._writers_of_others(draft)
+        going = going_writers(draft.graph, draft.variables, self.selection.frozen)
+        waits = Waits(draft.graph, going)
         for variable, writer in self.step.writers(draft, self.selection.frozen):
             if writer not in found:
                 found[writer] = None
                 if writer in others:
                     op, other = draft.graph.op(writer), others[writer]
                     raise RewriteError.shared_writer(variable.name, writer, op=op, other=other)
-                yield ReplaceNode(gated(draft.graph, variable, writer))
+                yield ReplaceNode(gated(draft.graph, variable, writer, waits.find(writer)))
 
     def verify(self, base: Model, draft: Draft) -> str | None:
         """Look for a writer that a step still reaches."""

@@ -6,7 +6,7 @@ from graphfreeze.model.graph import Graph
 from graphfreeze.model.names import TensorRef, parse_ref
 from graphfreeze.schema import CollectionDef, CondContextDef, WhileContextDef
 
-_ENTERS = frozenset({"Enter", "RefEnter"})
+ENTERS = frozenset({"Enter", "RefEnter"})
 EXITS = frozenset({"Exit", "RefExit"})
 MERGES = frozenset({"Merge", "RefMerge"})
 SWITCHES = frozenset({"Switch", "RefSwitch"})
@@ -86,7 +86,7 @@ def node_of(name: str) -> str:
 def nodes_in_loops(graph: Graph) -> set[str]:
     """Return the nodes that run inside v1 while loops: from their Enters up to their Exits."""
     found: set[str] = set()
-    todo = [name for name in graph.nodes if graph.op(name) in _ENTERS]
+    todo = [name for name in graph.nodes if graph.op(name) in ENTERS]
     while todo:
         name = todo.pop()
         if name not in found:

@@ -1,6 +1,6 @@
 """Tell what tf.gradients made from what the model computes."""
 
-from collections.abc import Set
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,6 +10,7 @@ from graphfreeze.model.names import parse_ref
 from graphfreeze.model.variables import REF_OPS, RESOURCE_OPS, Variable
 
 _SHAPES = frozenset({"Shape", "ShapeN", "Size", "Rank", "ZerosLike", "OnesLike"})
+_LATE = _SHAPES | {"BroadcastGradientArgs"}
 _NO_DATA = frozenset({"Const", "NoOp"}) | REF_OPS | RESOURCE_OPS
 _ASSIGNS = frozenset({"Assign", "AssignVariableOp"})
 _ONES = ([1.0], [0x3C00], [0x3F80])  # float and double, half, bfloat16
@@ -58,8 +59,33 @@ class Gradients:
 
     @cached_property
     def decided(self) -> set[str]:
-        """The nodes whose value gradients decide."""
-        return self.graph.descendants(self.seeds, data_only=True)
+        """The nodes whose value gradients decide, also by what a resource was written to before."""
+        found = self.graph.descendants(self.seeds, data_only=True)
+        todo = self._read_after(found)
+        while todo:
+            found |= self.graph.descendants(todo, data_only=True)
+            todo = self._read_after(found)
+        return found
+
+    def _read_after(self, writers: Set[str]) -> list[str]:
+        """Return the reads of resources that wait for one of some writers, and are none of them."""
+        graph = self.graph
+        return [
+            name
+            for name in self._waiting
+            if name not in writers
+            and any(
+                ref.node in writers and graph.inputs(ref.node)[:1] == graph.inputs(name)[:1]
+                for ref in graph.inputs(name)
+                if ref.is_control
+            )
+        ]
+
+    @cached_property
+    def _waiting(self) -> list[str]:
+        graph = self.graph
+        found = (name for name in graph.nodes if graph.op(name) == "ReadVariableOp")
+        return [name for name in found if len(graph.inputs(name)) > 1]
 
     @cached_property
     def _gradients(self) -> dict[int, set[str]]:
@@ -104,8 +130,29 @@ class Gradients:
         later = (found for at, found in self._gradients.items() if at > self._places[name])
         return any(name not in found and users & found for found in later)
 
-    def late_shapes(self) -> list[str]:
-        """Return the shapes and zeros that were made after the first gradient."""
+    def ends(self, writers: Iterable[str]) -> list[str]:
+        """Return what nobody takes of the gradients that some writers take.
+
+        That are shapes and zeros that were made after the first gradient, and the gradients of
+        what nobody asked for: of a dropout's mask, say."""
         graph, first = self.graph, min(self._gradients, default=len(self._places))
-        late = (n for n, place in self._places.items() if place > first)
-        return [n for n in late if graph.op(n) in _SHAPES and n not in self.protected]
+        taken = set(writers)
+        stems = [self._gradients[place] for place in self._begun(taken)]
+        late = (n for n, at in self._places.items() if at > first)
+        found = (n for n in late if graph.op(n) in _LATE or any(n in stem for stem in stems))
+        return [n for n in found if n not in self.protected and n not in taken]
+
+    def _begun(self, writers: Set[str]) -> set[int]:
+        """Return the places where the gradients of writers begin.
+
+        A model may fill a tensor with ones too, as labels: the last one before a writer is none of
+        its own, nor is a scalar."""
+        led = {at: stem & writers for at, stem in self._gradients.items() if stem & writers}
+        reached = set().union(*led.values())
+        last = {max(at for at, those in led.items() if writer in those) for writer in reached}
+        scalar = {self._places[name] for name in self.seeds if self._is_scalar(name)}
+        return last | (scalar & led.keys())
+
+    def _is_scalar(self, seed: str) -> bool:
+        shape = self.graph.nodes[self.graph.data_inputs(seed)[0].node]
+        return shape.op == "Const" and parse_shape(shape.attr["value"].tensor.tensor_shape) == (0,)

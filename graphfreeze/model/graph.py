@@ -22,6 +22,7 @@ class Graph:
     """An index of nodes in GraphDef order; only a draft changes one.
 
     ``functions`` is the function library by name, ``ops`` knows the types of inputs and outputs.
+    ``aside`` are nodes of an old training that stays: no gradient passes them to a loss.
     """
 
     def __init__(
@@ -30,6 +31,7 @@ class Graph:
         """Index the nodes."""
         self.ops = ops
         self.functions = dict(functions)
+        self.aside: frozenset[str] = frozenset()
         self.nodes: dict[str, NodeDef] = {}
         self._inputs: dict[str, tuple[TensorRef, ...]] = {}
         self._consumers: dict[str, dict[Edge, None]] = {}
@@ -43,7 +45,7 @@ class Graph:
     def copy(self) -> "Graph":
         """Return an index of its own over the same nodes."""
         twin = Graph((), self.functions, self.ops)
-        twin.nodes = dict(self.nodes)
+        twin.aside, twin.nodes = self.aside, dict(self.nodes)
         twin._inputs = dict(self._inputs)
         twin._consumers = {name: dict(edges) for name, edges in self._consumers.items()}
         return twin

@@ -14,16 +14,27 @@ from graphfreeze.schema import CollectionDef, GraphDef, MetaGraphDef, SaverDef
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """What a file was called, and the prefix of the checkpoint that it had, if any."""
+
+    name: str
+    checkpoint: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """Where a model was read: its file, what that is, and the prefix of its checkpoint if any.
 
-    ``given`` is the path that stood for them, perhaps a folder.
+    ``given`` is the path that stood for them, perhaps a folder; ``is_chosen`` tells that the
+    checkpoint was named besides. ``origin`` is of a file that lies in another one now.
     """
 
     path: Path
     format: str
     checkpoint: Path | None
     given: Path | None = None
+    is_chosen: bool = False
+    origin: Origin | None = None
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,7 @@ def handle_edges(graph: Graph, variable: Variable) -> Iterator[Edge]:
 def is_ref_edge(graph: Graph, edge: Edge) -> bool:
     """Tell whether a node takes a ref there, not a value; an unknown op does."""
     node = graph.nodes[edge.consumer]
-    if graph.ref_at(edge).is_control:
+    if graph.ref_at(edge).is_control or node.op in SAVERS:
         return False
     return not is_known(graph, node) or graph.ops.input_is_ref(node, graph.functions)[edge.slot]
 
@@ -134,8 +134,9 @@ def _writes(graph: Graph, variable: Variable, edge: Edge) -> bool:
 def forward_edges(graph: Graph, read: TensorRef) -> list[Edge]:
     """Return the consumers of a read that can carry a gradient to a loss.
 
-    Savers, writers, moving averages, initializers and summaries keep the raw read. Of a ref
-    variable's own output only the edges by value count, and not those to its other reads.
+    Savers, writers, moving averages, initializers, summaries and an old training keep the raw
+    read. Of a ref variable's own output only the edges by value count, and not those to its other
+    reads.
     """
     source = graph.nodes[read.node]
     is_handle = is_known(graph, source) and any(graph.ops.output_is_ref(source, graph.functions))
@@ -143,6 +144,7 @@ def forward_edges(graph: Graph, read: TensorRef) -> list[Edge]:
         edge
         for edge in graph.edges_of(read)
         if not (is_handle and (is_ref_edge(graph, edge) or graph.op(edge.consumer) == "Identity"))
+        and edge.consumer not in graph.aside
         and not _is_idle(graph, edge, depth=5)
     ]
 

@@ -2,6 +2,12 @@
 
 import msgspec
 
+from graphfreeze.model.patch_records import PatchRecord
+from graphfreeze.model.training_records import TrainingRecord
+
+NAME, RECORD = "model", "graphfreeze.json"
+"""What the files of a bundle are called: its graph and checkpoint, its record."""
+
 
 class ScaleRecord(msgspec.Struct, frozen=True):
     """How many ``rows`` have a factor between 0 and 1 for their gradients, and the extremes."""
@@ -79,7 +85,8 @@ class RowsInitialised(msgspec.Struct, frozen=True):
 class ModelRecord(msgspec.Struct, frozen=True, kw_only=True):
     """A model as ``show`` tells it.
 
-    ``train_op`` is the first of ``train_ops``; ``nodes_added`` and ``nodes_removed`` are 0, so that
+    ``train_op`` is the first of ``train_ops``, ``training`` what it does as far as that is
+    recognised; ``nodes_added`` and ``nodes_removed`` are 0, so that
     a program can read this and a FreezeRecord alike.
     """
 
@@ -93,18 +100,21 @@ class ModelRecord(msgspec.Struct, frozen=True, kw_only=True):
     train_ops: list[str]
     train_op: str | None
     variables: list[VariableRecord]
+    training: TrainingRecord | None = None
     nodes_added: int = 0
     nodes_removed: int = 0
 
 
 class FreezeRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """What a freeze did; a bundle keeps it as ``graphfreeze.json``.
+    """What a freeze did, or a ``patch``; a bundle keeps it as ``graphfreeze.json``.
 
     ``nodes_added``, ``nodes_changed`` and ``nodes_removed`` count nodes, ``operations_added``
     counts the new ones by op. ``keys_changed`` have other values, or more rows, than the
     source's checkpoint has. ``newer_ops`` are ops of new nodes that TensorFlow 1.15 lacks.
     ``notes`` are sentences for whoever trains the result. ``merge_op`` writes overlay rows
     back. ``slots_kept`` has the source's key by that of each slot which goes on from it.
+    ``checkpoint`` is the prefix of the source's values. ``old_training`` is the one that the source
+    had, dropped or kept.
 
     ``batch_norms_inference`` names the nodes that normalize by moving averages from now on,
     ``dropouts_off`` those that drop no more.
@@ -148,4 +158,14 @@ class FreezeRecord(msgspec.Struct, frozen=True, kw_only=True):
     accumulate: int = 1
     skip_nonfinite: bool = False
     seed: int | None = None
+    checkpoint: str | None = None
+    patch: PatchRecord | None = None
+    old_training: TrainingRecord | None = None
     notes: list[str] = []
+
+    @property
+    def run_ops(self) -> list[str]:
+        """What a step runs: the train_op, or the steps of a training that was patched."""
+        if self.patch is not None:
+            return self.patch.steps
+        return [] if self.train_op is None else [self.train_op]

@@ -4,37 +4,26 @@ Nothing here goes by names. A training writer is an optimizer's op, or writes wh
 decide; whatever leads only to such writers, or needs one, was made for training.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from graphfreeze.model.collected import (
-    Collections,
-    names_in,
-    node_entries,
-    node_refs,
-    variable_entries,
-)
+from graphfreeze.model.collected import Collections, names_in, node_entries, node_refs
 from graphfreeze.model.control_flow import EXITS
 from graphfreeze.model.gradients import Gradients
 from graphfreeze.model.graph import Graph
+from graphfreeze.model.idle_savers import idle_ends, idle_saves, saver_defs
+from graphfreeze.model.initializers import find_initializer, is_initial
 from graphfreeze.model.names import parse_ref
-from graphfreeze.model.reads import (
-    RESTORERS,
-    SAVERS,
-    STATUS,
-    handle_edges,
-    handles,
-    is_write,
-    reads,
-    writers,
-)
+from graphfreeze.model.reads import is_write, writers
+from graphfreeze.model.slots import Slots
 from graphfreeze.model.variables import REF_OPS, RESOURCE_OPS, Variable
 from graphfreeze.schema import MetaGraphDef
 
 TRAIN_OP_KEYS = frozenset({"train_op", "saved_model_train_op"})
+OLD_KEY = "graphfreeze_old_train_op"
+"""The collection of the train ops that a model had before one was added."""
 MODEL_KEYS = frozenset({"losses", "regularization_losses", "update_ops", "summaries"})
-_LISTS = ("global_step", "model_variables", "moving_average_variables")
 _VARIABLES = REF_OPS | RESOURCE_OPS
 
 
@@ -49,60 +38,101 @@ class Training:
     kept: tuple[str, ...] = ()
     protected: set[str] = field(default_factory=set)
     found: dict[str, None] = field(default_factory=dict)
-    free: set[str] = field(default_factory=set)
+    slots: list[Variable] = field(default_factory=list)
+    bound: list[Variable] = field(default_factory=list)
+    asking: list[str] = field(default_factory=list)
+    losses: list[str] = field(default_factory=list)
 
     def find(self) -> "Training":
-        """Fill ``found`` with the nodes of the old training, slots included."""
-        found = list(self._writers())
-        self.protected = self._protect(found)
-        self._spread(found)
+        """Fill ``found`` with the nodes of the old training, slots included.
+
+        ``slots`` are the variables among them, ``bound`` those that only the training moves and
+        that stay, as a summary takes their value; ``asking`` are nodes that stay and ask whether a
+        slot has a value, as a ready_op does; ``losses`` are those that gradients alone look at."""
+        self.protected = self._protect()
+        self._spread(self.writers)
         if not self.found:
             return self
-        slots = [slot for slot in self.slots() if self._is_unchecked(slot)]
-        self.free = {slot.name for slot in slots}
-        own = [node for slot in slots for node in self._own_nodes(slot)]
-        self.found.update(dict.fromkeys(own))
-        leftovers = [n for n in self.gradients.late_shapes() if not self._is_used(n)]
-        self.found.update(dict.fromkeys(leftovers))
-        for name in [*own, *leftovers]:
-            self._climb(name)
+        self._take(self._idle_ends())
+        uses = self._uses()
+        self.slots, self.bound = uses.free(), uses.bound()
+        own = [node for slot in self.slots for node in uses.own_nodes(slot)]
+        questions = [node for slot in self.slots for node in uses.questions(slot)]
+        self.protected = self._protect(own)  # not what an init_op alone needs for slots
+        self._take([*own, *self._idle_savers()])
+        self._take(self._idle_ends())
         self.found.update(dict.fromkeys(self._circular()))
         for name in [name for name in self.found if self._ends_live_loop(name)]:
             del self.found[name]
+        self.asking = [name for name in questions if self._is_needed(name)]
+        self.found.update(dict.fromkeys(n for n in questions if n not in self.asking))
         return self
+
+    def _idle_savers(self) -> list[str]:
+        """Return what is idle of savers without the slots."""
+        idle = idle_saves(self.graph, self._gone)
+        definitions = [self.header.saver_def, *saver_defs(self.collections).values()]
+        ends = idle_ends(self.graph, idle, definitions)
+        return [name for name in (*idle, *ends) if name not in self.protected]
+
+    @cached_property
+    def writers(self) -> list[str]:
+        """The ops that train: optimizers', and what writes what gradients decide."""
+        return list(self._find_writers())
 
     @cached_property
     def gradients(self) -> Gradients:
-        """What the gradients of the old training are told by."""
-        needed = self.graph.ancestors(name for name, is_model in self._entries() if is_model)
+        """What the gradients of the old training are told by.
+
+        A summary may look at some of them: what it takes is no sign of the model."""
+        looking = {ref.node for key, ref in node_refs(self.collections) if key == "summaries"}
+        ends = (name for name, is_model in self._entries() if is_model and name not in looking)
+        needed = self.graph.ancestors(ends)
         return Gradients(self.graph, self.variables, frozenset(needed))
 
-    def slots(self) -> list[Variable]:
-        """Return the variables that nothing but the old training uses, or checks for a value."""
-        return [v for v in self.variables if self._is_slot(v)]
+    @cached_property
+    def train_ops(self) -> list[str]:
+        """The names by which the training was run: collections', or the ends that it has."""
+        keys = (*sorted(TRAIN_OP_KEYS), OLD_KEY)
+        listed = [n for key in keys for n in node_entries(self.collections, key)]
+        after = self.graph.descendants(name for name in self.writers if name in self.found)
+        ends = [n for n in self.graph.nodes if n in after and not self.graph.edges_from(n)]
+        return list(dict.fromkeys(listed or ends))
+
+    def model_ends(self) -> list[str]:
+        """Return the nodes that the model is surely for: losses, summaries, outputs, ...."""
+        return list(dict.fromkeys(name for name, is_model in self._entries() if is_model))
+
+    def _uses(self) -> Slots:
+        kept = {name for name, _ in self._entries()}
+        dependent = self.gradients.variable_dependent
+        return Slots(self.graph, self.collections, self.variables, self.found, dependent, kept)
 
     def _entries(self) -> Iterator[tuple[str, bool]]:
         """Yield the nodes that something names, and whether they surely belong to the model."""
         yield from ((name.removeprefix("^").partition(":")[0], True) for name in self.kept)
         for key, ref in node_refs(self.collections):
-            if key not in TRAIN_OP_KEYS:
+            if key not in TRAIN_OP_KEYS | {OLD_KEY}:
                 yield ref.node, key in MODEL_KEYS
         for signature in self.header.signature_def.values():
-            outputs = signature.outputs.values()
-            yield from ((parse_ref(str(info.name)).node, True) for info in outputs)
+            ends = [*signature.inputs.values(), *signature.outputs.values()]
+            yield from ((parse_ref(str(info.name)).node, True) for info in ends)
 
-    def _protect(self, training: list[str]) -> set[str]:
-        """Return what the model needs, given the writers of the training.
+    def _protect(self, without: Collection[str] = ()) -> set[str]:
+        """Return what the model needs, ``without`` the nodes of slots and what is for them.
 
-        What a collection names is needed, unless it runs after such a writer: then it is a train
-        op, except in the collections of losses, updates and summaries. These stop waiting for it.
+        What a collection names is needed, unless it runs after a writer of the training: then it
+        is a train op, except in the collections of losses, updates and summaries. These stop
+        waiting for it.
         """
+        training, passed = self.writers, set(without)
         after = self.graph.descendants(training)
         found: set[str] = set()
         todo = [name for name, is_model in self._entries() if is_model or name not in after]
+        todo += self.losses
         while todo:
             name = todo.pop()
-            if name in self.graph and name not in found:
+            if name in self.graph and name not in found and name not in passed:
                 found.add(name)
                 waits = self.graph.op(name) == "NoOp"
                 for ref in self.graph.inputs(name):
@@ -115,10 +145,11 @@ class Training:
         """Tell whether a member of a group writes something, or is a group of its own."""
         return self.graph.op(name) == "NoOp" or is_write(self.graph, name)
 
-    def _writers(self) -> Iterator[str]:
+    def _find_writers(self) -> Iterator[str]:
         """Yield optimizer ops, what writes what gradients decide, and what a train_op changes."""
         decided = self.gradients.decided
-        train_ops = (n for key in TRAIN_OP_KEYS for n in node_entries(self.collections, key))
+        keys = (*sorted(TRAIN_OP_KEYS), OLD_KEY)
+        train_ops = (n for key in keys for n in node_entries(self.collections, key))
         run = self.graph.ancestors(parse_ref(name).node for name in train_ops)
         for variable in self.variables:
             for writer in writers(self.graph, variable):
@@ -130,20 +161,11 @@ class Training:
 
     def is_initial(self, writer: str, variable: Variable) -> bool:
         """Tell whether a writer's value depends on no variable: an initializer, a restore op."""
-        own = {handle.node for handle in handles(self.graph, variable)}
-        values = [ref.node for ref in self.graph.data_inputs(writer) if ref.node not in own]
-        return "Apply" not in self.graph.op(writer) and not self.gradients.variable_dependent & set(
-            values
-        )
+        return is_initial(self.graph, writer, variable, self.gradients.variable_dependent)
 
     def find_initializer(self, variable: Variable) -> str | None:
         """Return the op that gives a variable a value of its own, not one from a checkpoint."""
-        for writer in writers(self.graph, variable):
-            above = {self.graph.op(name) for name in self.graph.ancestors([writer])}
-            is_assign = self.graph.op(writer).startswith("Assign")
-            if is_assign and not above & RESTORERS and self.is_initial(writer, variable):
-                return writer
-        return None
+        return find_initializer(self.graph, variable, self.gradients.variable_dependent)
 
     def _spread(self, seeds: Iterable[str]) -> None:
         """Take in what needs a training node, and what only training nodes need."""
@@ -156,9 +178,15 @@ class Training:
             todo.extend(n for n in self.graph.consumers(name) if n not in self.protected)
             todo.extend(ref.node for ref in self.graph.inputs(name) if self._only_served(ref.node))
 
-    def _climb(self, name: str) -> None:
-        """Take in what only this node needs."""
-        todo = [name]
+    def _idle_ends(self) -> list[str]:
+        """Return what nobody takes of the gradients."""
+        ends = self.gradients.ends(self.writers)
+        return [name for name in ends if not (name in self.found or self._is_needed(name))]
+
+    def _take(self, names: Collection[str]) -> None:
+        """Take in nodes, and what only they need."""
+        self.found.update(dict.fromkeys(names))
+        todo = list(names)
         while todo:
             for ref in self.graph.inputs(todo.pop()):
                 if ref.node not in self.found and self._only_served(ref.node):
@@ -169,15 +197,20 @@ class Training:
         graph = self.graph
         if name in self.protected or graph.op(name) in _VARIABLES or name not in graph:
             return False
-        if self._described.get(name, name) not in self.free | {name}:
+        if self._described.get(name, name) not in self._gone | {name}:
             return False
         users = graph.consumers(name, data_only=True) or graph.consumers(name)
         if not all(user in self.found or self._is_idle_read(user) for user in users):
             return False
         if self.gradients.is_loss(name):
+            self.losses.append(name)
             self.protected |= graph.ancestors([name])
             return False
         return True
+
+    @property
+    def _gone(self) -> set[str]:
+        return {slot.name for slot in self.slots}
 
     @cached_property
     def _described(self) -> dict[str, str]:
@@ -211,44 +244,6 @@ class Training:
     def _is_used(self, name: str) -> bool:
         return any(user not in self.found for user in self.graph.consumers(name))
 
-    def _is_slot(self, variable: Variable) -> bool:
-        is_trained = variable.is_trainable and variable.definition is not None
-        if is_trained or variable.name in self._listed:
-            return False
-        users = self._users(variable)
-        return any(u in self.found for u in users) and all(
-            u in self.found or self._is_own(u, variable) for u in users
-        )
-
-    @cached_property
-    def _listed(self) -> set[str]:
-        """The variables that a collection besides that of all variables speaks of."""
-        found = (d for key in _LISTS for d in variable_entries(self.collections, key))
-        return {parse_ref(str(definition.variable_name)).node for definition in found}
-
-    def _users(self, variable: Variable) -> list[str]:
-        """Return who takes the variable or its value, also what passes the value on."""
-        users = [edge.consumer for edge in handle_edges(self.graph, variable)]
-        passing = [read.node for read in reads(self.graph, variable)]
-        for name in passing:
-            users += self.graph.consumers(name)
-            passing += [u for u in self.graph.consumers(name) if self.graph.op(u) == "Identity"]
-        return users
-
-    def _is_own(self, user: str, variable: Variable) -> bool:
-        """Tell whether a node only reads, initializes, restores or saves the variable."""
-        op = self.graph.op(user)
-        if op in SAVERS | STATUS | {"Identity", "ReadVariableOp"}:
-            return True
-        written = user in writers(self.graph, variable)
-        return written and self.is_initial(user, variable)
-
-    def _is_unchecked(self, slot: Variable) -> bool:
-        """Tell whether nothing that stays, such as a ready_op, asks if the slot has a value."""
-        checks = (u for u in self._users(slot) if self.graph.op(u) in STATUS)
-        return not any(self._is_used(check) for check in checks)
-
-    def _own_nodes(self, slot: Variable) -> Iterator[str]:
-        users = (u for u in self._users(slot) if self.graph.op(u) not in SAVERS)
-        yield from (handle.node for handle in handles(self.graph, slot))
-        yield from users
+    def _is_needed(self, name: str) -> bool:
+        """Tell whether something that stays takes a node, or asks for it by name."""
+        return self._is_used(name) or name in self.protected

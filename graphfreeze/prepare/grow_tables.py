@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from graphfreeze.errors import GrowError
 from graphfreeze.errors.base import listed
 from graphfreeze.growth.edits import Growth
@@ -53,13 +55,15 @@ class GrowTables:
         for name, height in self.grown.items():
             yield SetValue(keys.get(name, name), Appended(height))
 
-    def check_values(self, given: Mapping[str, RowSet]) -> None:
+    def check_values(self, *given: Mapping[str, RowSet]) -> None:
         """Ask for values of new rows that no initializer gives; raises GrowError.
 
-        ``given`` has the rows that get values, by table."""
+        ``given`` have the rows that get values, by table."""
         for name in self.needs_values:
             height, added = self.grown[name], self.rows.get(name, 0)
-            rows = given.get(name, RowSet.empty(height)).mask()[height - added :]
+            rows = np.zeros(added, np.bool_)
+            for each in given:
+                rows |= each.get(name, RowSet.empty(height)).mask()[height - added :]
             if not rows.all():
                 raise GrowError.no_values(name, int(rows.size - rows.sum()))
 

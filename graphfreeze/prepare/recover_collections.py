@@ -50,7 +50,8 @@ class RecoverCollections:
             described[variable.name] = _describe(training, variable, builder)
             yield from builder.edits
         yield _collection("variables", list(described.values()))
-        trainable = [described[v.name] for v in draft.variables if v.is_trainable]
+        able = (v for v in draft.variables if v.is_trainable and v.name not in draft.graph.aside)
+        trainable = [described[v.name] for v in able]
         if trainable:
             yield _collection("trainable_variables", trainable)
 

@@ -5,7 +5,8 @@ path                          graph file                             checkpoint
 ============================  =====================================  ==========================
 ``x.meta``                    that file                              ``x``, if it is there
 ``model.ckpt-7`` (a prefix)   ``model.ckpt-7.meta``                  that prefix
-folder with ``checkpoint``    of the latest checkpoint (a bundle)    the latest
+folder with ``checkpoint``    of the latest checkpoint (a bundle;    the latest
+                              else ``model.meta`` of the bundle)
 folder with saved_model.pb    saved_model.pb, saved_model.pbtxt      ``variables/variables``
 any other file                that file                              the only one beside it
 ============================  =====================================  ==========================
@@ -20,6 +21,7 @@ from google.protobuf import text_encoding
 
 from graphfreeze.errors import LoadError
 from graphfreeze.model.model import Model
+from graphfreeze.model.records import NAME, RECORD
 from graphfreeze.read.document import read_document
 from graphfreeze.read.kind import TABLE_END
 
@@ -43,7 +45,8 @@ def load(path: str | Path, *, checkpoint: str | Path | None = None) -> Model:
     if checkpoint is not None and not has_checkpoint(Path(checkpoint)):
         raise LoadError.no_checkpoint(checkpoint)
     model = read_document(found, prefix)
-    return replace(model, source=replace(model.source, given=place))
+    is_chosen = checkpoint is not None
+    return replace(model, source=replace(model.source, given=place, is_chosen=is_chosen))
 
 
 def _locate(place: Path) -> tuple[Path, Path | None]:
@@ -77,6 +80,9 @@ def _locate_in(folder: Path) -> tuple[Path, Path | None]:
     latest = latest_checkpoint(state)
     if latest is None:
         raise LoadError.bad_checkpoint_state(state)
+    own = folder / f"{NAME}.meta"
+    if not Path(f"{latest}.meta").is_file() and (folder / RECORD).is_file() and own.is_file():
+        return own, latest if has_checkpoint(latest) else None
     return _locate_prefix(latest)
 
 

@@ -35,6 +35,7 @@ from graphfreeze.report.lines import (
     table,
 )
 from graphfreeze.report.settings_text import number_text, settings_facts
+from graphfreeze.report.training_text import training_facts
 from graphfreeze.report.tree import Branch, fold, gather, grow, walk
 from graphfreeze.report.wholes import whole_variables
 
@@ -43,19 +44,13 @@ def freeze_lines(
     record: FreezeRecord, out: Path | None, *, verbose: bool = False
 ) -> Iterator[Text]:
     """Yield what a freeze did; ``out`` is where it was written, None if it was not."""
-    yield Text(record.source, "bold")
-    yield Text()
     wholes = whole_variables(record.variables)
-    branches = grow(record.variables if verbose else wholes)
-    if not verbose and len(wholes) > MOST_LISTED:
-        branches = fold(gather(branches))
-    rows = [_decided(depth, branch) for depth, branch in walk(branches)]
-    yield from table(("variable", "shape", "parameters", "state", "by"), rows, right=(2,))
-    yield Text()
-    yield from _freeze_totals(wholes)
+    yield from variable_lines(record, wholes, verbose=verbose)
     yield Text()
     yield from facts(entry_facts(record, wholes, verbose=verbose))
     yield from facts(_changes(record, verbose), is_listing=True)
+    old = training_facts("old training", record.old_training, is_old=True)
+    yield from facts(old, is_listing=True)
     if record.train_op is not None:
         yield from facts(_training(record))
     yield from facts(note_facts(record))
@@ -66,6 +61,21 @@ def freeze_lines(
     yield Text.assemble("written to ", (str(out), "bold"), ", to be used so:")
     yield Text("    with tf.Graph().as_default(), tf.compat.v1.Session() as sess:")
     yield from (Text(f"        {line}") for line in _usage(record, out))
+
+
+def variable_lines(
+    record: FreezeRecord, wholes: Sequence[VariableRecord], *, verbose: bool
+) -> Iterator[Text]:
+    """Yield what became of each variable, and of all parameters."""
+    yield Text(record.source, "bold")
+    yield Text()
+    branches = grow(record.variables if verbose else wholes)
+    if not verbose and len(wholes) > MOST_LISTED:
+        branches = fold(gather(branches))
+    rows = [_decided(depth, branch) for depth, branch in walk(branches)]
+    yield from table(("variable", "shape", "parameters", "state", "by"), rows, right=(2,))
+    yield Text()
+    yield from _freeze_totals(wholes)
 
 
 def _decided(depth: int, branch: Branch) -> Row:

@@ -13,6 +13,7 @@ from graphfreeze.errors.base import listed, shape_text
 from graphfreeze.frozen import FrozenModel
 from graphfreeze.model.collected import node_entries
 from graphfreeze.model.model import Model
+from graphfreeze.model.recognised import recognise
 from graphfreeze.model.records import FreezeRecord, ModelRecord, RowsInitialised, WordRecord
 from graphfreeze.model.static_shapes import find_shape
 from graphfreeze.model.tables import Table
@@ -22,6 +23,8 @@ from graphfreeze.report.choices import choice_records, variable_record
 from graphfreeze.report.former import find_former
 from graphfreeze.report.former_averages import average_notes
 from graphfreeze.report.notes import learning_notes
+from graphfreeze.report.patch_record import patch_notes, patch_record
+from graphfreeze.report.training_text import kept_notes
 from graphfreeze.rewrite.edits import Change, DropKey, SetValue, ValueEdit
 from graphfreeze.rewrite.overlay import MERGE_KEY
 from graphfreeze.selection.pattern import matching
@@ -36,8 +39,8 @@ def model_record(model: Model, scope: Sequence[str] = ()) -> ModelRecord:
     What graphfreeze wrote is told with the states and rules that it was written with.
     With patterns in ``scope`` only variables that one of them matches are told; raises
     SelectionError if a pattern matches none."""
-    training = Training(model.graph, model.collections, model.variables, model.header)
-    slots = {variable.name for variable in training.find().slots()}
+    training = Training(model.graph, model.collections, model.variables, model.header).find()
+    slots = {variable.name for variable in (*training.slots, *training.bound)}
     keys = sorted(TRAIN_OP_KEYS)
     train_ops = [name for key in keys for name in node_entries(model.collections, key)]
     chosen = matching(scope, [v.name for v in model.variables]) if scope else None
@@ -52,6 +55,7 @@ def model_record(model: Model, scope: Sequence[str] = ()) -> ModelRecord:
         losses=node_entries(model.collections, "losses"),
         train_ops=train_ops,
         train_op=train_ops[0] if train_ops else None,
+        training=None if former else recognise(training, kept=True),
         variables=[
             former.get(v.name) or variable_record(v, _state(v, slots))
             for v in model.variables
@@ -119,18 +123,33 @@ def freeze_record(frozen: FrozenModel, *, version: str) -> FreezeRecord:
         accumulate=asked.accumulate,
         skip_nonfinite=asked.skip_nonfinite,
         seed=draft.seed,
+        patch=patch_record(frozen),
+        old_training=frozen.old,
         batch_norms_inference=list(selection.batch_norms),
         dropouts_off=list(selection.dropouts),
+        checkpoint=None if base.source.checkpoint is None else _told(base.source.checkpoint),
         notes=[
+            *_former_notes(frozen),
             *selection.notes,
             *frozen.grown.notes,
             *average_notes(draft, selection),
-            *learning_notes(variables, optimizer),
+            *kept_notes(frozen.old),
+            *(learning_notes(variables, optimizer) if frozen.patch is None else ()),
             *_loss_notes(frozen),
             *_slot_notes(frozen),
             *_pin_notes(frozen),
+            *patch_notes(frozen),
         ],
     )
+
+
+def _former_notes(frozen: FrozenModel) -> Iterator[str]:
+    """Yield whose values go on where a freeze was undone first."""
+    if frozen.former is not None:
+        source = frozen.former.written.source
+        what = f"what {_told(source.path)} was frozen to is undone"
+        given = "none" if source.checkpoint is None else _told(source.checkpoint)
+        yield f"--refreeze: {what}; the values that go on are those of {given}"
 
 
 def _loss_notes(frozen: FrozenModel) -> Iterator[str]:
@@ -146,7 +165,11 @@ def _slot_notes(frozen: FrozenModel) -> Iterator[str]:
     """Yield the slots that begin anew although others go on."""
     if frozen.slots is not None and frozen.slots.kept and frozen.slots.fresh:
         names = listed(frozen.slots.fresh, most=3)
-        yield f"--keep-slots: the checkpoint has no slots that fit {names}; they begin anew"
+        note = f"--keep-slots: the checkpoint has no slots that fit {names}; they begin anew"
+        if any("beta1_power" in key for key in frozen.slots.kept):
+            # 0.1 / sqrt(0.001), with the betas that it has by itself
+            note += ", under beta powers that go on: their first steps are up to 3.2 times as large"
+        yield note
     for first, *others in frozen.slots.doubtful.values() if frozen.slots is not None else ():
         yield f"--keep-slots: all go on with {first}; the old training also had {listed(others)}"
 
@@ -168,7 +191,10 @@ def _initialised(frozen: FrozenModel) -> Iterator[RowsInitialised]:
     tables = {table.name: table for table in frozen.selection.tables}
     for name in dict.fromkeys([*given, *frozen.grown.rows]):
         added, values = frozen.grown.rows.get(name, 0), given.get(name)
-        first = ((tables[name].shape or (0,))[0] or 0) - added
+        height = (tables[name].shape or (0,))[0] or 0
+        if frozen.former is not None and name in frozen.former.heights:
+            added = height - frozen.former.heights[name]  # the others have been trained
+        first = height - added
         without = _frozen_rows(frozen.selection, tables[name])
         if values is not None:
             without &= ~values.rows.mask()

@@ -21,6 +21,7 @@ from graphfreeze.report.lines import (
     sum_text,
     table,
 )
+from graphfreeze.report.training_text import training_facts
 from graphfreeze.report.tree import Branch, fold, grow, walk
 
 
@@ -37,6 +38,8 @@ def show_lines(record: ModelRecord, *, verbose: bool = False) -> Iterator[Text]:
             ("train ops", record.train_ops or ["none"]),
         ]
     )
+    trained = training_facts("training", record.training, is_old=False)
+    yield from facts(trained, is_listing=True)
     if not record.variables:
         yield from (Text(), Text("no variables"))
         return

@@ -1,5 +1,7 @@
 """A node that does not write, in the place of one that does."""
 
+from collections.abc import Iterable
+
 from graphfreeze.errors import RewriteError
 from graphfreeze.model.attrs import type_attr
 from graphfreeze.model.control_flow import nodes_in_loops
@@ -10,8 +12,10 @@ from graphfreeze.model.variables import Variable
 from graphfreeze.schema import NodeDef
 
 
-def gated(graph: Graph, variable: Variable, writer: str) -> NodeDef:
+def gated(graph: Graph, variable: Variable, writer: str, waits: Iterable[str] = ()) -> NodeDef:
     """Return what takes a writer's place, with its name, device and control edges.
+
+    ``waits`` are nodes that it waited for by what it took, see ``Waits``.
 
     ============================  ================================================
     writer                        becomes, under its own name
@@ -24,6 +28,7 @@ def gated(graph: Graph, variable: Variable, writer: str) -> NodeDef:
     where an output is taken that no ref can stand for."""
     old = graph.nodes[writer]
     controls = [str(ref) for ref in graph.inputs(writer) if ref.is_control]
+    controls += [str(control(name)) for name in waits]
     own = _own(graph, variable)
     handle = next((ref for ref in graph.data_inputs(writer) if ref in own), None)
     if handle is not None and variable.kind == "ref" and is_known(graph, old):

@@ -8,6 +8,7 @@ import numpy as np
 
 from graphfreeze.errors import TrainError
 from graphfreeze.model.attrs import read_numbers
+from graphfreeze.model.graph import Graph
 from graphfreeze.model.model import Model
 from graphfreeze.model.names import find_ref
 from graphfreeze.model.variables import Variable
@@ -24,6 +25,7 @@ from graphfreeze.rewrite.edits import (
 from graphfreeze.rewrite.overlay import rows_name
 from graphfreeze.selection.resolve import SLOT, Selection
 from graphfreeze.selection.rows import RowSet
+from graphfreeze.train.former_slots import FormerSlots
 from graphfreeze.train.old_slots import OWN, OldSlots
 
 _POWERS = ("beta1_power", "beta2_power")
@@ -45,13 +47,15 @@ class KeepSlots:
                                        old Adams the first one's
     =================================  ===================================================
 
-    Old slots of frozen variables are dropped. ``kept`` tells afterwards the old key of each new
-    one, ``fresh`` the slots that begin anew, ``doubtful`` the beta powers of each role if the old
-    training had several.
+    Those of a ``former`` freeze that is made anew are those of its own train_op; what was frozen
+    then begins anew. Old slots of frozen variables are dropped. ``kept`` tells afterwards the old
+    key of each new one, ``fresh`` the slots that begin anew, ``doubtful`` the beta powers of each
+    role if the old training had several.
     """
 
     selection: Selection
     optimizer: str
+    former: FormerSlots | None = None
     kept: dict[str, str] = field(default_factory=dict)
     fresh: list[str] = field(default_factory=list)
     doubtful: dict[str, list[str]] = field(default_factory=dict)
@@ -59,12 +63,12 @@ class KeepSlots:
 
     def plan(self, draft: Draft) -> Iterator[SetValue]:
         """Yield the edits; raises TrainError if no old slot fits."""
-        old, keys = _old_slots(draft, self.selection), draft.saved_keys()
+        old, keys = _old_slots(draft, self.selection, self.former), draft.saved_keys()
         for owner, slots in self._new_slots(draft).items():
-            found = old.find(self._table(owner), _title(slots[0], owner), len(slots))
-            for slot, former in zip(slots, found, strict=False):
-                if self._fits(draft, slot, former, owner):
-                    yield from self._go_on(draft, owner, slot, (keys[slot.name], old.key(former)))
+            found = old.find(self._old_owner(owner), _title(slots[0], owner), len(slots))
+            for slot, taken in zip(slots, found, strict=False):
+                if self._fits(draft, slot, taken, owner):
+                    yield from self._go_on(draft, owner, slot, (keys[slot.name], old.key(taken)))
             self.fresh += [s.name for s in slots if keys[s.name] not in self.kept]
         if not self.kept:
             raise TrainError.no_slots_to_keep(self.optimizer, old.titles)
@@ -79,24 +83,31 @@ class KeepSlots:
         self, draft: Draft, owner: str, slot: Variable, keys: tuple[str, str]
     ) -> Iterator[SetValue]:
         """Yield what makes a new slot of an old one; parts share a key and its first value."""
-        key, former = keys
-        rows = _overlaid_rows(draft, owner)
-        if key not in self.kept:
-            self.kept[key] = former
-            yield SetValue(key, FromCheckpoint(former, rows))
+        key, taken = keys
+        rows, table = _overlaid_rows(draft, owner), self._table(owner)
+        held = self.former.find_held(table, taken) if self.former is not None else None
+        if self.former is not None and held is not None:
+            edits = list(self.former.take(key, taken, held, rows))
+            self.kept |= dict.fromkeys([edit.key for edit in edits], taken)
+            yield from edits
+        elif key not in self.kept:
+            self.kept[key] = taken
+            yield SetValue(key, FromCheckpoint(taken, rows))
             if rows is None and self._added(draft, owner):
                 yield SetValue(key, Appended((slot.shape or (0,))[0] or 0))
+        if self.former is not None and key in self.kept:
+            yield from self.former.thaw(key, slot, table, rows, _first_number(draft, slot))
         frozen = {v.name: entries for v, entries in self.selection.partly.items()}
         if owner in frozen and slot.shape == frozen[owner].shape:
             yield SetValue(key, Reset(slot.name, frozen[owner], _first_number(draft, slot)))
 
     def _powers(self, draft: Draft, old: OldSlots, keys: dict[str, str]) -> Iterator[SetValue]:
-        owners = [self._table(owner) for owner in self._new_slots(draft)]
+        owners = [self._old_owner(owner) for owner in self._new_slots(draft)]
         for variable in _new(draft):
             role = next((r for r in _POWERS if f"/{r}" in f"/{variable.name}"), None)
             if role is None or variable.shape != ():
                 continue
-            found = old.find_powers(role, owners)
+            found = old.find_powers(role, owners, variable.name)
             value: Base = Inline(np.zeros((), np.float32))
             if len(found) > 1:
                 self.doubtful[role] = [v.name for v in found]
@@ -120,14 +131,20 @@ class KeepSlots:
         """Return the variable of the model that a variable is, or has rows of."""
         return next((t.name for t in self.selection.overlaid if rows_name(t) == owner), owner)
 
+    def _old_owner(self, owner: str) -> str:
+        """Return the variable that had the slots which go on."""
+        table = self._table(owner)
+        return table if self.former is None else self.former.owner(table)
+
     def _fits(self, draft: Draft, slot: Variable, former: Variable, owner: str) -> bool:
         """Tell whether a slot has the old one's shape and type, but for rows that were chosen."""
+        was_cut = self._old_owner(owner) != self._table(owner)
         if slot.dtype != former.dtype:
             return False
         if slot.shape == former.shape:
             return True
         is_cut = _overlaid_rows(draft, owner) is not None or self._added(draft, owner)
-        return is_cut and (slot.shape or ())[1:] == (former.shape or ())[1:]
+        return (is_cut or was_cut) and (slot.shape or ())[1:] == (former.shape or ())[1:]
 
     def _added(self, draft: Draft, owner: str) -> bool:
         """Tell whether a table was given more rows."""
@@ -137,10 +154,16 @@ class KeepSlots:
         }
 
 
-def _old_slots(draft: Draft, selection: Selection) -> OldSlots:
-    left = {variable.name for variable in draft.variables}
+def _old_slots(draft: Draft, selection: Selection, slots: FormerSlots | None) -> OldSlots:
+    left = {variable.name for variable in draft.variables} & draft.base.graph.nodes.keys()
     left -= {choice.variable.name for choice in selection.choices if choice.state == SLOT}
-    return OldSlots(draft.base, {v.name for v in draft.base.variables if v.name not in left})
+    if slots is None:
+        return OldSlots(draft.base, {v.name for v in draft.base.variables if v.name not in left})
+    former = slots.former
+    left |= {name for name, _ in former.overlays.values()}
+    # Any other checkpoint than one that was trained since lacks them.
+    gone = {v.name for v in former.written.variables if v.name not in left}
+    return OldSlots(former.written, gone & former.keys.keys())
 
 
 def _new(draft: Draft) -> list[Variable]:
@@ -159,12 +182,19 @@ def _overlaid_rows(draft: Draft, owner: str) -> RowSet | None:
 
 
 def _first_number(draft: Draft, slot: Variable) -> float:
-    """Return what all entries of a new slot hold, as its initializer is a constant or a fill."""
-    definition, graph = slot.definition, draft.graph
-    value = find_ref(str(definition.initial_value_name)) if definition is not None else None
-    name = value.node if value is not None else ""
-    if graph.op(name) == "Fill":
-        name = graph.data_inputs(name)[1].node
-    if graph.op(name) != "Const":
-        return 0.0
-    return float(read_numbers(graph.nodes[name].attr["value"].tensor).flat[0])
+    """Return what all entries of a new slot hold, as its initializer fills it with a number."""
+    value = find_ref(str(slot.definition.initial_value_name)) if slot.definition else None
+    return 0.0 if value is None else _number(draft.graph, value.node)
+
+
+def _number(graph: Graph, name: str) -> float:
+    """Return the number that a tensor is full of: a constant, a fill, or ones times a constant."""
+    inputs = [ref.node for ref in graph.data_inputs(name)] if name in graph else []
+    match graph.op(name):
+        case "Const":
+            return float(read_numbers(graph.nodes[name].attr["value"].tensor).flat[0])
+        case "Fill":
+            return _number(graph, inputs[1])
+        case "Mul":
+            return _number(graph, inputs[0]) * _number(graph, inputs[1])
+    return 0.0

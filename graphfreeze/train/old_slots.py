@@ -32,9 +32,11 @@ class OldSlots:
         """Return the slots that a variable had under an optimizer; there may be none.
 
         The optimizer is known by its title, or by the op that took the slots. With another number
-        of slots it had other settings."""
+        of slots it had other settings. Of two the one that graphfreeze made is taken."""
         groups = self._groups.get(owner, {})
-        same = [t for t in groups if t == title or self._ops.get(t, "") == title]
+        known = {f"{OWN}{title}", title}
+        same = [t for t in groups if t in known or self._ops.get(t, "") == title]
+        same.sort(key=lambda t: not t.startswith(OWN))
         for names in [groups[t] for t in same] + _written_by_hand(groups, title):
             if len(names) == count:
                 return [self._variables[name] for name in names]
@@ -43,14 +45,17 @@ class OldSlots:
     @property
     def titles(self) -> list[str]:
         """Return the titles of the optimizers that there were."""
-        return sorted({title for groups in self._groups.values() for title in groups})
+        return sorted({t.removeprefix(OWN) for groups in self._groups.values() for t in groups})
 
-    def find_powers(self, role: str, owners: Collection[str]) -> list[Variable]:
-        """Return the scalars ``beta1_power`` or the like that the updates of variables took."""
+    def find_powers(self, role: str, owners: Collection[str], name: str) -> list[Variable]:
+        """Return the scalars ``beta1_power`` or the like that the updates of variables took.
+
+        One that has the very ``name`` of the new one is that one of before."""
         found = [v for v in self._scalars if _NUMBER.sub("", v.name.rpartition("/")[2]) == role]
-        if len(found) > 1:
+        same = [v for v in found if v.name == name]
+        if len(found) > 1 and not same:
             found = [v for v in found if self._reaches(v, owners)]
-        return found
+        return same or found
 
     def key(self, variable: Variable) -> str:
         """Return the key that the saver kept a variable under."""
@@ -127,4 +132,4 @@ def _ends(path: str) -> Iterator[str]:
 
 
 def _title(slot: str) -> str:
-    return _NUMBER.sub("", slot.removeprefix(OWN))
+    return _NUMBER.sub("", slot)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from graphfreeze.model.model import Model
 from graphfreeze.model.names import TensorRef, parse_ref
 from graphfreeze.model.op_registry import known_to_tf1, strip_for_tf1
-from graphfreeze.model.training import TRAIN_OP_KEYS
+from graphfreeze.model.training import OLD_KEY, TRAIN_OP_KEYS
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.edits import (
     AddFunction,
@@ -21,8 +21,6 @@ from graphfreeze.schema import CollectionDef, NodeDef, VariableDef
 from graphfreeze.selection.resolve import Selection
 from graphfreeze.train.build import Built, build_train_op
 from graphfreeze.train.request import TrainRequest, find_losses
-
-OLD_KEY = "graphfreeze_old_train_op"
 
 
 @dataclass

@@ -11,6 +11,7 @@ nodes        321
 checkpoint   text_classifier/model.ckpt
 losses       sparse_softmax_cross_entropy_loss/value:0
 train ops    train_op
+training     Adam on 5 variables (10 slots), learning rate 0.01
 
 variable                   shape        type     parameters  state
 word_embedding             [1000, 16]   float32      16,000  trainable

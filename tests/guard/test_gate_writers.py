@@ -54,6 +54,37 @@ GATED = {
         "variables: w, r, v, m\ntrain_op: t",
         {"move": "move = RefIdentity(w)"},
     ),
+    "what a value waited for, which is moved too": (
+        "first = AssignSub(v, x)\nvalue = Neg(x, ^first)\nmove = Assign(w, value)\n"
+        "t = NoOp(^move)\ntrain_op: t",
+        {"move": "move = RefIdentity(w, ^first)"},
+    ),
+    "what a value waited for, as another that stops did": (
+        "first = AssignSub(v, x)\nvalue = Neg(x, ^first)\na = Assign(w, value)\n"
+        "more = Neg(x, ^a)\nmove = AssignSub(w, more)\nt = NoOp(^move)\ntrain_op: t",
+        {"move": "move = RefIdentity(w, ^first)"},
+    ),
+    "what a value waited for, as it waits itself": (
+        "first = AssignSub(v, x)\nvalue = Neg(x, ^first)\nmove = Assign(w, value, ^first)\n"
+        "t = NoOp(^move)\ntrain_op: t",
+        {"move": "move = RefIdentity(w, ^first)"},
+    ),
+    "what a value waited for, in a branch that may not be taken": (
+        "p = Placeholder() {dtype: bool, shape: []}\ns = Switch(x, p)\n"
+        "first = AssignSub(v, s:1)\nyes = Identity(s:1, ^first)\nend = Merge(s, yes)\n"
+        "value = Neg(x, ^end)\nmove = Assign(w, value)\nt = NoOp(^move)\ntrain_op: t",
+        {"move": "move = RefIdentity(w, ^end)"},
+    ),
+    "a value that a writer yields": (
+        "first = AssignSub(v, x)\nmove = AssignSub(w, first)\nt = NoOp(^move)\ntrain_op: t",
+        {"move": "move = RefIdentity(w)"},
+    ),
+    "a value that is read as it is written": (
+        "h = VarHandleOp() {shape: [4]}\nfirst = AssignVariableOp(h, x)\n"
+        "new = ReadVariableOp(h, ^first) {dtype: float32}\nmove = AssignSub(w, new)\n"
+        "t = NoOp(^move)\ntrain_op: t",
+        {"move": "move = RefIdentity(w)"},
+    ),
     "not an initializer by itself": ("", {"w/Assign": "w/Assign = Assign(w, x)"}),
     "not a writer of another": (
         "move = AssignSub(v, x)\nt = NoOp(^move)\ntrain_op: t",

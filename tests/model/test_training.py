@@ -112,6 +112,22 @@ FOUND = {
         FORWARD.replace("zeros = Const() {shape: [4], value: 0.0}",
                         "size = Const() {dtype: int32, value: [4]}\none = Const() {value: 1.0}\n"
                         "zeros = Fill(size, one)").replace("trainable_variables: w\n", ""), ""),
+    "gradients of what nobody asked for": (
+        TRAINED + "g/x/of = Mul(g/seed, w/read)\ng/x = Sum(g/x/of, g/axis)",
+        f"{G} lr step train g/x/of g/x"),
+    "but not those that something else is for": (
+        TRAINED + "g2/one = Const() {value: 1.0}\ng2/seed = Fill(g/shape, g2/one)\n"
+        "saliency = Mul(g2/seed, w/read)", "g/one g/seed g/y g/w g/axis lr step train"),
+    "nor a loss of labels that are filled with ones": (
+        FORWARD + "size = Shape(x)\none = Const() {value: 1.0}\nones = Fill(size, one)\n"
+        "far = Sub(y, ones)\nmore = Mean(far, axes)\n"
+        + GRADIENT.replace("Mul(g/seed, x)", "Mul(g/seed, far)") + SGD, f"{G} lr step train"),
+    "what an update reads of a resource that it has written": (
+        FORWARD.replace("w = VariableV2() {", "w = VarHandleOp() {dtype: float32, ")
+        .replace("Assign(w", "AssignVariableOp(w").replace("Identity(w)", "ReadVariableOp(w)")
+        + GRADIENT + "m = VarHandleOp() {dtype: float32, shape: [4]}\nm/Assign = AssignVariableOp("
+        "m, zeros)\nadd = AssignAddVariableOp(m, g/w)\nm/new = ReadVariableOp(m, ^add)\n"
+        "step = AssignSubVariableOp(w, m/new)", f"{G} m m/Assign add m/new step"),
     "a writer that update_ops run stays": (
         FORWARD + "smaller = Mul(w/read, rate)\nrate = Const()\ndecay = AssignSub(w, smaller)\n"
         "update_ops: decay", ""),
@@ -155,8 +171,37 @@ SLOTS = {
                                "h = HistogramSummary(tag, s/read)", False),
     "not used by training": (S + "step = ApplyGradientDescent(w, lr, g/w)", False),
     "asked for its state by a report": (S + STEP + "is = IsVariableInitialized(s)\n"
-                                        "report = LogicalNot(is)", False),
+                                        "report = LogicalNot(is)", True),
+    "asked for it in a collection": (S + STEP + "is = IsVariableInitialized(s)\nready_op: is",
+                                     True),
+    "asked for it in a branch": (S + STEP + "p = Const() {value: true}\nb = RefSwitch(s, p)\n"
+                                 "is = IsVariableInitialized(b:1)\nreport = LogicalNot(is)", False),
+    "initialized by an init_op": (S + STEP + "init = NoOp(^w/Assign, ^s/Assign)\ninit_op: init",
+                                  True),
+    "its value in a collection": (S + STEP + "mine: s/read", False),
 }  # fmt: skip
+
+
+BOUND = {
+    "looked at by a summary": (S + STEP + 'tag = Const() {value: "t"}\n'
+                               "h = HistogramSummary(tag, s/read)", "s"),
+    "its value in a collection": (S + STEP + "mine: s/read", "s"),
+    "gone": (S + STEP, ""),
+    "a variable that is trained, though nothing says so": (
+        S + "v = Mul(w/read, s/read)\nmore = ApplyGradientDescent(s, lr, g/w)\n" + STEP, ""),
+    "the same by hand": (
+        S + "v = Mul(w/read, s/read)\nback = Mul(g/w, v)\nmore = AssignSub(s, back)\n"
+        "step = ApplyGradientDescent(w, lr, g/w)\n", ""),
+    "a counter": ("n = VariableV2() {dtype: int64, shape: []}\nn/read = Identity(n)\n"
+                  "n/one = Const() {dtype: int64, value: 1}\nout = Square(n/read)\n"
+                  "step = ApplyGradientDescent(w, lr, g/w)\n"
+                  "count = AssignAdd(n, n/one, ^step)", ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "bound"), BOUND.values(), ids=BOUND)
+def test_slots_that_stay(text: str, bound: str) -> None:
+    assert [variable.name for variable in find(MOMENTUM + text).bound] == bound.split()
 
 
 @pytest.mark.parametrize(("text", "is_slot"), SLOTS.values(), ids=SLOTS)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from graphfreeze.model.collected import node_refs
+from graphfreeze.model.collected import names_in, node_refs
 from graphfreeze.model.model import Model
 from graphfreeze.prepare.drop_training import DropTraining
 from graphfreeze.read import load
@@ -28,6 +28,15 @@ RNN = "SciSharp+SciSharp-Stack-Examples/graph_meta/att_rnn_untrained.meta"
 REAL = {
     "text_classifier": (ROOT / "testdata/models/text_classifier/model.ckpt.meta",
                         "sparse_softmax_cross_entropy_loss/value", 107, 6),
+    "two train ops": (ROOT / "testdata/models/gan/model.ckpt.meta", "d_loss", 190, 12),
+    "slots in parts on two servers": (ROOT / "testdata/models/partitioned_ps/model.ckpt.meta",
+                                      "total_loss", 196, 10),
+    "an optimizer of assignments": (ROOT / "testdata/models/bert_adamw/model.ckpt.meta",
+                                    "total_loss", 280, 20),
+    "averages after the step": (ROOT / "testdata/models/momentum_ema/model.ckpt.meta",
+                                "total_loss", 362, 21),
+    "hooks' collections": (ROOT / "testdata/models/wide_deep/model.ckpt.meta",
+                           "head/weighted_loss/Sum", 912, 10),
     "cifar": (CORPUS / CIFAR / "model.ckpt.meta", "hinge_loss/value", 165, 4),
     "a loss whose shape is not known": (CORPUS / RUST, "Mean", 49, 2),
     "loops": (CORPUS / RNN, "loss/Mean", 985, 13),
@@ -54,5 +63,7 @@ def test_real_models(path: Path, loss: str, nodes: int, variables: int) -> None:
     ends = {n for n in base.nodes if not base.consumers(n)} | {loss}
     ends |= {n for n in graph.nodes if graph.op(n) == "Exit"}
     kept = ends | {ref.node for _, ref in node_refs(draft.collections)}
+    described = (v.definition for v in draft.variables if v.definition is not None)
+    kept |= {name.partition(":")[0] for definition in described for name in names_in(definition)}
     assert set(graph.nodes) - graph.ancestors(kept) == set()
     assert drop(model).touched == draft.touched

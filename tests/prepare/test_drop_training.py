@@ -1,13 +1,15 @@
 import pytest
 
+from graphfreeze.model.attrs import parse_shape, read_numbers
 from graphfreeze.model.collected import node_entries, variable_entries
 from graphfreeze.model.model import Model
+from graphfreeze.model.names import TensorRef
 from graphfreeze.prepare.drop_training import DropTraining
 from graphfreeze.read.sketch import parse_sketch
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.edits import DropKey
 from graphfreeze.rewrite.run import run
-from graphfreeze.schema import CollectionDef, WhileContextDef
+from graphfreeze.schema import CollectionDef, SaverDef, WhileContextDef, types_pb2
 
 
 def variable(name: str) -> str:
@@ -67,6 +69,43 @@ save/restore_all = NoOp(^save/w, ^save/m, ^save/v)
 saver: save
 """
 
+READY = """
+is_w = IsVariableInitialized(w)
+is_m = IsVariableInitialized(m, ^init) {_class: ["loc:@m"]} @ /cpu:0
+both = Pack(is_w, is_m)
+not_yet = LogicalNot(both)
+ready_op: not_yet
+"""
+SLOT_SAVER = """
+s/Const = Const() {value: "model"}
+s/names = Const() {value: ["m"]}
+s/slices = Const() {value: [""]}
+s/SaveV2 = SaveV2(s/Const, s/names, s/slices, m)
+s/control_dependency = Identity(s/Const, ^s/SaveV2)
+s/RestoreV2 = RestoreV2(s/Const, s/names, s/slices)
+s/m = Assign(m, s/RestoreV2)
+s/restore_all = NoOp(^s/m)
+"""
+SHARDS = (
+    SLOT_SAVER
+    + """
+s/names_1 = Const() {value: ["w"]}
+s/SaveV2_1 = SaveV2(s/at_1, s/names_1, s/slices, w)
+s/at = ShardedFilename(s/Const, s/zero, s/two)
+s/at_1 = ShardedFilename(s/Const, s/one, s/two)
+s/zero = Const() {value: 0}
+s/one = Const() {value: 1}
+s/two = Const() {value: 2}
+s/control_dependency_1 = Identity(s/at_1, ^s/SaveV2_1)
+s/all = Pack(s/at, s/at_1, ^s/control_dependency, ^s/control_dependency_1)
+s/merge = MergeV2Checkpoints(s/all, s/Const)
+s/RestoreV2_1 = RestoreV2(s/at_1, s/names_1, s/slices)
+s/w = Assign(w, s/RestoreV2_1)
+"""
+)
+SHARDS = SHARDS.replace("SaveV2(s/Const", "SaveV2(s/at").replace("y(s/Const", "y(s/at")
+SHARD_GONE = "s/names s/SaveV2 s/control_dependency s/RestoreV2 s/m"
+
 CASES = {
     "no training": (MODEL.replace("train = NoOp(^step)\ntrain_op: train", "") + W, "", ""),
     "SGD": (SGD + W, GONE, ""),
@@ -85,6 +124,14 @@ CASES = {
     "colocation with what is gone": (
         ADAM + 'c = Neg(y) {_class: ["loc:@m", "loc:@w"]}\n' + W, ADAM_GONE, ""),
     "a saver": (ADAM + SAVER + W, f"{ADAM_GONE} save/m save/v", ""),
+    "a saver of slots alone": (
+        ADAM + SLOT_SAVER + W, f"{ADAM_GONE} {SHARD_GONE} s/Const s/slices", ""),
+    "a shard of slots alone": (ADAM + SHARDS + W, f"{ADAM_GONE} {SHARD_GONE}", ""),
+    "a ready op": (ADAM + INIT + READY + W + "init_op: init", ADAM_GONE, "ready_op: not_yet"),
+    "a slot in a summary": (
+        ADAM + SUMMARY + "h = HistogramSummary(tag, m/read)\nsummaries: summary, h\n" + W,
+        " ".join(n for n in ADAM_GONE.split() if n not in ("m", "m/Assign", "m/read")),
+        "summaries: summary, h"),
 }  # fmt: skip
 
 
@@ -106,6 +153,79 @@ def test_drop(text: str, gone: str, kept: str) -> None:
     elif key:
         assert node_entries(draft.collections, key) == names.split(", ")
     assert ("train_op" in draft.collections) == ("train" in draft.graph)
+
+
+def ready(text: str = ADAM) -> Draft:
+    return drop(parse_sketch(MODEL + text + INIT + READY + W + "init_op: init"))
+
+
+def test_a_ready_op_is_told_that_a_slot_has_a_value() -> None:
+    draft = ready()
+    graph, answer = draft.graph, draft.graph.nodes["is_m"]
+    assert (graph.op("is_w"), graph.op("is_m")) == ("IsVariableInitialized", "Const")
+    assert [str(ref) for ref in graph.inputs("is_m")] == ["^init"]
+    value = answer.attr["value"].tensor
+    assert (parse_shape(value.tensor_shape), read_numbers(value).tolist()) == ((), [True])
+    assert graph.dtype(TensorRef("is_m")) == types_pb2.DT_BOOL
+    assert (answer.device, "_class" in answer.attr) == ("/cpu:0", False)
+
+
+def test_a_question_that_nothing_asks_goes() -> None:
+    assert "is_m" not in drop(parse_sketch(MODEL + ADAM + W + "is_m = VarIsInitializedOp(m)")).graph
+
+
+RESOURCES = "".join(
+    f"{n} = VarHandleOp() {{dtype: float32, shape: [4]}}\n"
+    f"{n}/Assign = AssignVariableOp({n}, zeros)\nis_{n} = VarIsInitializedOp({n})\n"
+    for n in ("u", "m")
+)
+
+
+def test_a_ready_op_of_resources() -> None:
+    text = RESOURCES + "u/read = ReadVariableOp(u)\nz = Mul(y, u/read)\nlosses: z\n"
+    text += "step = ResourceApplyMomentum(u, m, rate, g/w, rate)\n"
+    text += "both = Pack(is_u, is_m)\nready_op: both\ntrainable_variables: w, u\n"
+    draft = drop(parse_sketch(MODEL + text))
+    assert (draft.graph.op("is_u"), draft.graph.op("is_m")) == ("VarIsInitializedOp", "Const")
+    assert "m" not in draft.graph
+
+
+def test_slots_that_stay_are_told() -> None:
+    text = ADAM + SUMMARY + "h = HistogramSummary(tag, m/read)\nsummaries: h\n" + W
+    drop_training, draft = DropTraining(), Draft(parse_sketch(MODEL + text))
+    run(draft, [drop_training])
+    assert drop_training.slots == {"m"}
+    assert drop_training.record is not None
+    assert drop_training.record.slots == 3
+
+
+def test_the_init_op_of_a_slot_takes_its_first_value_along() -> None:
+    text = ADAM.replace("Assign(m, zeros)", "Assign(m, m/zeros)")
+    assert "m/zeros" not in ready(text + "m/zeros = Const() {shape: [4]}\n").graph
+
+
+def test_a_saver_of_slots_alone_is_forgotten() -> None:
+    defs = {
+        name: SaverDef(
+            filename_tensor_name=f"{name}/Const:0",
+            save_tensor_name=f"{name}/control_dependency:0",
+            restore_op_name=f"{name}/restore_all",
+        )
+        for name in ("save", "s")
+    }
+    entry = CollectionDef()
+    entry.bytes_list.value.extend(d.SerializeToString() for d in defs.values())
+    text = MODEL + ADAM + SAVER + SLOT_SAVER + W
+    draft = drop(parse_sketch(text, collections={"savers": entry}))
+    (left,) = draft.collections["savers"].bytes_list.value
+    assert SaverDef.FromString(left) == defs["save"]
+    assert [name for name in draft.graph.nodes if name.startswith("s/")] == []
+
+
+def test_the_shards_that_stay_are_merged() -> None:
+    graph = drop(parse_sketch(MODEL + ADAM + SHARDS + W)).graph
+    assert [str(ref) for ref in graph.inputs("s/all")] == ["s/at_1", "^s/control_dependency_1"]
+    assert graph.nodes["s/all"].attr["N"].i == 1
 
 
 def test_the_init_op_loses_the_slots() -> None:
@@ -163,3 +283,9 @@ def test_what_waits_for_the_step_goes_too() -> None:
 def test_the_promise_is_checked() -> None:
     draft = Draft(parse_sketch(MODEL + SGD + W))
     assert DropTraining().verify(draft.base, draft) == "step still serves a training"
+
+
+def test_what_is_no_saver_stays_in_their_collection() -> None:
+    entry = CollectionDef(bytes_list=CollectionDef.BytesList(value=[b"\xff\xff"]))
+    draft = drop(parse_sketch(MODEL + ADAM + SAVER + W, collections={"savers": entry}))
+    assert draft.collections["savers"] == entry

@@ -67,3 +67,13 @@ def test_targets_are_judged(result: dict[str, Any]) -> None:
 
 def test_the_plot_is_drawn(out: Path) -> None:
     assert (out / "rows.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_patch(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "benchmarks", "patch", "--quick", "--out", str(tmp_path)]
+    env = {**os.environ, "PYTHONPATH": str(SCRIPTS)}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    (timed,) = json.loads((tmp_path / "patch.json").read_text())["times"]
+    assert timed["ms"].keys() == {"as it was", "patched", "counting frozen", "rebuilt"}
+    assert timed["ratios"]["as it was"] == 1

@@ -18,6 +18,7 @@ import graphfreeze
 NAMES = ["text_classifier", "bert_tiny", "resource_mlp", "conv_bn", "bare_graph"]
 TABLE_NAMES = ["tied_softmax", "nce", "partitioned_mod", "partitioned_div", "loop_lookup"]
 NORM_NAMES = ["batch_norms", "batch_norms, kept"]
+TRAINED_NAMES = ["adam_clipped", "bert_adamw", "momentum_ema", "wide_deep", "gan", "partitioned_ps"]
 CORPUS_NAMES = ["cifar", "cifar, rows", "regression"]
 MODELS = Path(__file__).parents[2] / "testdata" / "models"
 CONFIG = tf.ConfigProto(allow_soft_placement=True)
@@ -65,10 +66,13 @@ def original_loss(source: Path, feeds: Path) -> np.float32:
         else:
             saver = tf.train.import_meta_graph(str(model.source.path), clear_devices=True)
             saver.restore(session, prefix)
+            session.run(
+                [tf.get_collection("local_init_op"), tf.get_collection("table_initializer")]
+            )
         return session.run(document["loss"], batch)
 
 
-@pytest.mark.parametrize("name", [*NAMES, *TABLE_NAMES, *NORM_NAMES, *CORPUS_NAMES])
+@pytest.mark.parametrize("name", [*NAMES, *TABLE_NAMES, *NORM_NAMES, *TRAINED_NAMES, *CORPUS_NAMES])
 def test_five_steps(
     name: str,
     make_bundle: Callable[..., Made],

@@ -1,5 +1,6 @@
 """Training graphs as people write them: the old training goes, and frozen bits stay."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from graphfreeze.model.reads import is_write
 from graphfreeze.runtime import building
 from graphfreeze.selection.plan import FreezePlan
 
+MODELS = Path(__file__).parents[2] / "testdata/models"
 FEEDS = {"ids:0": np.array([0, 3, 3, 5], np.int32), "y:0": np.ones((4, 2), np.float32)}
 Tensor = tf.Tensor
 
@@ -160,3 +162,88 @@ def trained(bundle: Path, loss: str) -> tuple[dict[str, np.ndarray], dict[str, n
         for _ in range(3):
             session.run([tf.get_collection("train_op")[0], f"{loss}:0"], FEEDS)
         return before, {n: np.atleast_1d(v) for n, v in session.run(values).items()}
+
+
+def hooked(resource: bool) -> None:
+    """Build what a MonitoredTrainingSession adds, and a second saver that keeps slots alone."""
+    adam(resource)
+    slots = [v for v in tf.global_variables() if "Adam" in v.op.name]
+    savers = [tf.train.Saver(), tf.train.Saver(slots, name="slots")]
+    for saver in savers:
+        tf.add_to_collection(tf.GraphKeys.SAVERS, saver)
+    tf.train.Scaffold(saver=savers[0]).finalize()
+
+
+@pytest.mark.parametrize("resource", [False, True], ids=["ref", "resource"])
+def test_hooks_go_on(resource: bool, tmp_path: Path) -> None:
+    with building(), tf.Graph().as_default() as graph:
+        hooked(resource)
+        with tf.Session() as session:
+            session.run(tf.get_collection(tf.GraphKeys.INIT_OP))
+            tf.get_collection(tf.GraphKeys.SAVERS)[0].save(session, str(tmp_path / "m"))
+        assert any(op.type == "VarIsInitializedOp" for op in graph.get_operations()) == resource
+    frozen = freeze(load(tmp_path / "m"), FreezePlan(freeze=("w",)), keep=["loss"])
+    assert [n for n in frozen.draft.graph.nodes if "Adam" in n or n.startswith("slots/")] == []
+    add_train_op(frozen, loss=["loss"], optimizer="momentum", learning_rate=0.1)
+    save(frozen, tmp_path / "out")
+    with tf.Graph().as_default() as graph:
+        tf.train.import_meta_graph(str(tmp_path / "out/model.meta"))
+        (train_op,) = tf.get_collection("train_op")
+        with tf.Session(graph=graph) as session:
+            (ready,) = tf.get_collection(tf.GraphKeys.READY_OP)
+            assert sorted(session.run(ready)) == [b"emb", b"global_step", b"w"]
+            session.run(tf.get_collection(tf.GraphKeys.INIT_OP))
+            assert list(session.run(ready)) == []
+            assert list(session.run(tf.report_uninitialized_variables())) == []
+        creator = tf.train.ChiefSessionCreator(
+            scaffold=tf.train.Scaffold(),  # with what the collections have
+            checkpoint_filename_with_path=str(tmp_path / "out/model"),
+        )
+        with tf.train.MonitoredSession(creator) as monitored:
+            for _ in range(3):
+                monitored.run([train_op, "loss:0"], FEEDS)
+
+
+# A model that real TensorFlow 1.15 wrote amid its training, and what is frozen.
+REAL = {
+    "a Scaffold's": ("adam_clipped", FreezePlan(freeze=("hidden",)), "adam"),
+    "assignments": ("bert_adamw", FreezePlan(freeze=("bert/encoder/layer_0",)), "adamw"),
+    "averages": ("momentum_ema", FreezePlan(freeze_rows={"table": "0:50"}), "momentum"),
+    "two train ops": ("gan", FreezePlan(freeze=("shared",)), "adam"),
+    "parts": ("partitioned_ps", FreezePlan(freeze_rows={"table": "0:40"}), "adagrad"),
+    "canned": ("wide_deep", FreezePlan(freeze=("dnn/hiddenlayer_0",)), "ftrl"),
+}
+
+
+@pytest.mark.parametrize(("name", "plan", "optimizer"), REAL.values(), ids=REAL)
+def test_real_models(name: str, plan: FreezePlan, optimizer: str, tmp_path: Path) -> None:
+    told = json.loads((MODELS / name / "feeds.json").read_text())
+    frozen = freeze(load(MODELS / name / "model.ckpt"), plan, keep=[told["loss"]])
+    add_train_op(frozen, loss=[told["loss"]], optimizer=optimizer, learning_rate=0.01)
+    save(frozen, tmp_path / "out")
+    record = report(frozen)
+    assert record.old_training is not None
+    assert (record.old_training.kept, record.nodes_removed) == (False, record.old_training.nodes)
+    assert [each.name for each in record.variables if each.state == "slot"] == []
+    feeds = {
+        key: np.array(each["values"], each["dtype"]).reshape(each["shape"])
+        for key, each in told["feeds"].items()
+    }
+    with tf.Graph().as_default(), tf.Session() as session:
+        saver = tf.train.import_meta_graph(str(tmp_path / "out/model.meta"), clear_devices=True)
+        saver.restore(session, str(tmp_path / "out/model"))
+        session.run([tf.get_collection(key) for key in ("table_initializer", "local_init_op")])
+        variables = {v.op.name: v for v in tf.global_variables()}
+        before = session.run(variables)
+        for _ in range(3):
+            session.run([tf.get_collection("train_op")[0], told["loss"]], feeds)
+        after = session.run(variables)
+        assert all(not session.run(op).size for op in tf.get_collection("ready_op"))
+    for each in record.variables:
+        if each.name in before:
+            rows = [row for ends in each.frozen_ranges or [] for row in range(*ends)]
+            still = slice(None) if each.state == "frozen" else rows
+            first, last = np.atleast_1d(before[each.name]), np.atleast_1d(after[each.name])
+            assert first[still].tobytes() == last[still].tobytes(), each.name
+            if each.state == "trainable":
+                assert first.tobytes() != last.tobytes(), each.name

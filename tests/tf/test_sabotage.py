@@ -22,6 +22,7 @@ from graphfreeze.schema import MetaGraphDef, NodeDef, types_pb2
 MODELS = Path(__file__).parents[2] / "testdata" / "models"
 NAMES = ["text_classifier", "bert_tiny", "resource_mlp", "conv_bn", "bare_graph"]
 TABLE_NAMES = ["tied_softmax", "nce", "partitioned_mod", "partitioned_div", "loop_lookup"]
+TRAINED_NAMES = ["adam_clipped", "bert_adamw", "momentum_ema", "wide_deep", "gan", "partitioned_ps"]
 TRAIN_OP = "graphfreeze/train_op"
 ADAM = "graphfreeze/graphfreeze_Adam/update_word_embedding/AssignSub"
 MOMENTUM = "graphfreeze/graphfreeze_Momentum/update_embedding/ResourceSparseApplyMomentum"
@@ -282,7 +283,7 @@ def changed(made: Made, change: Change, to: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("name", [*NAMES, *TABLE_NAMES])
+@pytest.mark.parametrize("name", [*NAMES, *TABLE_NAMES, *TRAINED_NAMES])
 def test_what_a_freeze_wrote_passes(name: str, make_bundle: Callable[..., Made]) -> None:
     assert static(make_bundle(name).folder) == (PASSED, [])
 

@@ -19,6 +19,7 @@ MODELS = Path(__file__).parents[2] / "testdata" / "models"
 NAMES = [
     *("text_classifier", "bert_tiny", "resource_mlp", "conv_bn", "bare_graph", "tied_softmax"),
     *("nce", "partitioned_mod", "partitioned_div", "loop_lookup", "batch_norms"),
+    *("adam_clipped", "bert_adamw", "momentum_ema", "wide_deep", "gan", "partitioned_ps"),
     *("cifar", "cifar, rows", "regression"),
 ]
 FREEZE = graphfreeze.FreezePlan(freeze=("hidden",), train_rows={"embedding": "100:"})

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-CONFIG = tf.ConfigProto(allow_soft_placement=True)  # old graphs may name absent devices
+CONFIG = tf.ConfigProto(allow_soft_placement=True)  # for kernels that only one device has
 Values = "dict[str, np.ndarray]"  # for annotations alone: Python 3.7 cannot subscript dict
 
 
@@ -49,7 +49,8 @@ def find_lost(saver: tf.train.Saver, session: tf.Session, values: Values) -> str
 
 def train(bundle: Path, feeds: Values, *, loss: str | None, steps: int) -> Values:
     """Restore, run the train_op, return values before and after; exit if they can't be saved."""
-    saver = tf.train.import_meta_graph(str(bundle / "model.meta"))
+    # Old graphs may name absent devices, and those of other processes.
+    saver = tf.train.import_meta_graph(str(bundle / "model.meta"), clear_devices=True)
     with tf.Session(config=CONFIG) as session:
         saver.restore(session, str(bundle / "model"))
         session.run([tf.get_collection("local_init_op"), tf.get_collection("table_initializer")])

@@ -29,8 +29,9 @@ def find_differences(draft: Draft, record: FreezeRecord, selection: Selection) -
     yield from _variables(draft, record)
     yield from _train_op(draft, record)
     yield from _trainable(draft, record)
-    yield from _updates(draft, selection)
-    yield from _saver(draft, record)
+    if record.patch is None:  # which leaves both as they were
+        yield from _updates(draft, selection)
+        yield from _saver(draft, record)
     if record.train_op is not None:
         yield from _slots(draft, record)
 
@@ -85,11 +86,13 @@ def _trainable(draft: Draft, record: FreezeRecord) -> Iterator[str]:
     for key in TRAINABLE:
         for definition in variable_entries(draft.collections, key):
             listed.setdefault(parse_ref(str(definition.variable_name)).node, key)
+    going = {writer.variable for writer in record.patch.still_writing} if record.patch else ()
     for told in record.variables:
-        if told.name in listed and (told.state == FROZEN or told.strategy == OVERLAY):
+        is_stopped = told.state == FROZEN and told.name not in going
+        if told.name in listed and (is_stopped or told.strategy == OVERLAY):
             state = "frozen" if told.state == FROZEN else "under an overlay"
             yield f"{told.name} is {state} and still in {listed[told.name]}"
-    for name in _learning(record):
+    for name in _learning(record) if record.patch is None or listed else ():
         if name not in listed:
             yield f"{name} learns and is not in {TRAINABLE[0]}"
 

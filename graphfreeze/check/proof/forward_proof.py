@@ -39,7 +39,8 @@ def forward_graph(draft: Draft, losses: Sequence[TensorRef]) -> Graph:
     graph, ends = draft.graph, list(fetched_besides(draft, losses))
     writing = {w for v in draft.variables for w in writers(graph, v) if is_write(graph, w)}
     if not train_ops(draft):
-        ends = [name for name in graph.nodes if not graph.consumers(name, data_only=True)]
+        every = (name for name in graph.nodes if name not in graph.aside)
+        ends = [name for name in every if not graph.consumers(name, data_only=True)]
     kept, todo = set[str](), ends
     while todo:
         name = todo.pop()

@@ -10,8 +10,11 @@ from graphfreeze.check.record import selection_of
 from graphfreeze.forward.overlay_rows import OverlayRows
 from graphfreeze.model.model import Model
 from graphfreeze.model.names import TensorRef, find_ref
+from graphfreeze.model.patch_records import PatchRecord
 from graphfreeze.model.reads import resource_lookups
 from graphfreeze.model.records import FreezeRecord
+from graphfreeze.model.step_ends import StepEnds
+from graphfreeze.model.training import Training
 from graphfreeze.model.verify_records import FAILED, PASSED, SectionRecord
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.edits import Reroute
@@ -27,15 +30,29 @@ def check_static(model: Model, record: FreezeRecord) -> SectionRecord:
     No op that a step runs changes a frozen value; no gradient passes a stop or a mask; collections,
     saver, slots and record agree. Raises CheckError, LoadError."""
     draft, selection = Draft(model), selection_of(model, record)
+    draft.graph.aside = _aside(model, record)
     refs = (find_ref(name) for name in record.losses)
     losses = [ref for ref in refs if ref is not None and ref.node in model.graph]
     failures = list(dict.fromkeys(_failures(draft, record, selection, losses)))
     return SectionRecord(STATIC, FAILED if failures else PASSED, failures, _notes(record))
 
 
+def _aside(model: Model, record: FreezeRecord) -> frozenset[str]:
+    """Return the nodes of trainings, where an old one was kept: they take values as they were."""
+    if record.old_training is None or not record.old_training.kept:
+        return frozenset()
+    kept = tuple(record.losses)
+    training = Training(model.graph, model.collections, model.variables, model.header, kept)
+    return frozenset(training.find().found)
+
+
 def _failures(
     draft: Draft, record: FreezeRecord, selection: Selection, losses: list[TensorRef]
 ) -> Iterator[str]:
+    if record.patch is not None:
+        yield from map(str, prove(draft, selection, _step_of_patch(draft, record.patch)))
+        yield from find_differences(draft, record, selection)
+        return
     step = Step(losses)
     yield from map(str, prove(draft, selection, step))
     graph, evaluator = forward_graph(draft, losses), make_evaluator(draft, step)
@@ -46,6 +63,15 @@ def _failures(
         past = OverlayRows(selection, step).verify(draft.base, _without_stops(draft, selection))
         if past is not None:
             yield past
+
+
+def _step_of_patch(draft: Draft, patch: PatchRecord) -> Step:
+    """Return what a patch is to have made safe: the named steps, or whatever may write."""
+    if patch.is_named:
+        return Step(ops=tuple(patch.steps))
+    model = draft.base
+    training = Training(model.graph, model.collections, model.variables, model.header).find()
+    return Step(ops=StepEnds(training).may_write)
 
 
 def _without_stops(draft: Draft, selection: Selection) -> Draft:
@@ -62,6 +88,6 @@ def _without_stops(draft: Draft, selection: Selection) -> Draft:
 
 
 def _notes(record: FreezeRecord) -> list[str]:
-    if record.train_op is None:
+    if not record.run_ops:
         return ["there is no train_op: what a later one writes is not shown"]
     return []

@@ -37,6 +37,8 @@ def find_outputs(original: Model, out: Model, record: FreezeRecord) -> Outputs:
     hidden = unfetchable(original.graph) | unfetchable(out.graph)
     nodes = [ref.node for ref in losses]
     hidden |= _changing(original, nodes) | _changing(out, nodes)
+    if record.patch is not None:  # its norms count less
+        hidden |= changed_on_purpose(original.graph, record.patch.norms)
     found = [
         ref
         for ref in dict.fromkeys([*_named(original), *_ends(original.graph)])
@@ -136,5 +138,5 @@ def changed_by_growth(graph: Graph, grown: Collection[str]) -> set[str]:
 
 
 def changed_on_purpose(graph: Graph, nodes: Iterable[str]) -> set[str]:
-    """Return what nodes that were switched off in the bundle decide in the original."""
+    """Return what nodes decide in the original that are to differ in the bundle."""
     return graph.descendants([name for name in nodes if name in graph], data_only=True)

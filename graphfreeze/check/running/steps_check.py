@@ -41,10 +41,10 @@ class Steps:
     def run(self) -> tuple[SectionRecord, list[ChangeRecord]]:
         """Run the steps and compare; raises CheckError where TensorFlow fails."""
         before = RestoredValues(self.opened, self._told)
-        train_op, probes = str(self.record.train_op), self._probes()
+        ops, probes = self.record.run_ops, self._probes()
         for run in range(self.count * self.record.accumulate):
-            found = self.opened.run([train_op, *probes.values()], self.feeds_of(run))[1:]
-            for (name, kind), value in zip(probes, found, strict=True):
+            found = self.opened.run([*ops, *probes.values()], self.feeds_of(run))
+            for (name, kind), value in zip(probes, found[len(ops) :], strict=True):
                 if bool(value):
                     self.gradients.setdefault(name, set()).add(kind)
             self.on_step((run + 1) // self.record.accumulate)

@@ -42,9 +42,9 @@ class WhatRuns:
     fed: Collection[TensorRef] = field(default=())
 
     def find(self, wanted: Sequence[TensorRef]) -> Runs:
-        """Return what both graphs run for tensors, and the bundle for its train_op besides."""
+        """Return what both graphs run for tensors, and the bundle for a step besides."""
         names = [ref.node for ref in wanted if ref not in self.fed]
-        train = [] if self.record.train_op is None else [parse_ref(self.record.train_op).node]
+        train = [parse_ref(op).node for op in self.record.run_ops]
         out = self._find_out([*names, *train])
         original = find_running(self.original.graph, names, self.fed)
         held = find_held(self.original, self.out, original.nodes)

@@ -1,0 +1,73 @@
+"""What a graph that graphfreeze wrote says of itself."""
+
+from pathlib import Path
+
+import msgspec
+
+from graphfreeze.errors import UndoError
+from graphfreeze.model.manifest import Manifest, digest
+from graphfreeze.model.model import Model
+from graphfreeze.model.records import NAME, RECORD, RowsInitialised
+from graphfreeze.rewrite.builder import MARK
+
+
+class Mark(msgspec.Struct, frozen=True):
+    """The entry of the ``graphfreeze`` collection: a record, or the file and hash of one.
+
+    Of records of any kind these are the fields that tell how what was done is taken back;
+    ``variables`` are JSON."""
+
+    graphfreeze: str = ""
+    record: str = ""
+    sha256: str = ""
+    manifest: Manifest | None = None
+    variables: msgspec.Raw = msgspec.Raw(b"[]")
+    keys_dropped: list[str] = []
+    merge_op: str | None = None
+    rows_initialised: list[RowsInitialised] = []
+
+
+def is_marked(model: Model) -> bool:
+    """Tell whether graphfreeze wrote a model."""
+    return MARK in model.collections
+
+
+def read_mark(model: Model) -> Mark:
+    """Return what a graph says of itself, of a bundle what its record says; raises UndoError."""
+    path = model.source.path
+    if not is_marked(model):
+        bundle = path.parent if path.with_name(RECORD).is_file() else None
+        raise UndoError.nothing_to_undo(path, bundle)
+    mark = _decode(path, _entry(model))
+    if mark.record != RECORD:
+        return mark
+    file = path.with_name(RECORD)
+    try:
+        told = file.read_bytes()
+    except OSError:
+        raise UndoError.no_record(path, file) from None
+    if digest(told) != mark.sha256:
+        raise UndoError.record_changed(file)
+    return _decode(file, told)
+
+
+def find_bundle_graph(folder: Path) -> Path | None:
+    """Return the graph file that graphfreeze wrote to a folder, None if it is no bundle."""
+    file = folder / f"{NAME}.meta"
+    return file if (folder / RECORD).is_file() and file.is_file() else None
+
+
+def _entry(model: Model) -> bytes:
+    """Return the JSON; TensorFlow puts an import_scope before it."""
+    entries = list(model.collections[MARK].bytes_list.value)
+    if len(entries) != 1:
+        raise UndoError.bad_mark(model.source.path, f"it has {len(entries)} entries")
+    _, brace, rest = bytes(entries[0]).partition(b"{")
+    return brace + rest
+
+
+def _decode(path: Path, raw: bytes) -> Mark:
+    try:
+        return msgspec.json.decode(raw, type=Mark)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise UndoError.bad_mark(path, str(error)) from error
