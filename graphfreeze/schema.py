@@ -57,6 +57,7 @@ with _without_runtime():
     from tensorflow.core.framework.variable_pb2 import VariableDef
     from tensorflow.core.protobuf.control_flow_pb2 import CondContextDef, WhileContextDef
     from tensorflow.core.protobuf.meta_graph_pb2 import CollectionDef, MetaGraphDef
+    from tensorflow.core.protobuf.queue_runner_pb2 import QueueRunnerDef
     from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
     from tensorflow.core.protobuf.saver_pb2 import SaverDef
     from tensorflow.core.protobuf.tensor_bundle_pb2 import BundleEntryProto, BundleHeaderProto
@@ -75,6 +76,7 @@ __all__ = [
     "NodeDef",
     "OpDef",
     "OpList",
+    "QueueRunnerDef",
     "SavedModel",
     "SavedSlice",
     "SavedTensorSlices",

@@ -76,12 +76,10 @@ CASES = {
             freeze_rows={"bert/embeddings/word_embeddings": "0:50,-5:"},
         ),
         "total_loss:0",
-        # Of BERT's step nothing says whether the schedule sees the old global step or the new one;
-        # it sees the new one: 0.01 * (1 - (s + 1) / 100) = 0.0099 * (1 - s / 99).
         {
             "optimizer": "adamw",
-            "learning_rate": 0.0099,
-            "schedule": "polynomial:steps=99",
+            "learning_rate": 0.01,
+            "schedule": "polynomial:steps=100",
             "arguments": {"epsilon": 1e-6},
         },
         error=1e-5,

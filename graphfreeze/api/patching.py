@@ -45,7 +45,7 @@ def patch(
     there is nothing to patch, SelectionError, RewriteError, CheckError, UndoError, and LoadError
     for a model that was frozen before.
     """
-    former = get_former(model) if refreeze else None
+    former = get_former(model, needs_training=False) if refreeze else None
     if former is None and is_marked(model):
         raise LoadError.already_frozen(model.source.path)
     check_plan(plan)

@@ -5,7 +5,8 @@ import msgspec
 
 from graphfreeze import api
 from graphfreeze.cli import options
-from graphfreeze.cli.console import print_json, print_lines
+from graphfreeze.cli.console import print_json, print_lines, warn
+from graphfreeze.report.former import find_problem
 from graphfreeze.report.show_text import show_lines
 
 
@@ -37,6 +38,8 @@ def show(context: click.Context, /, **_: object) -> None:
     chosen = msgspec.convert(context.params, ShowOptions)
     model = api.load(chosen.model, checkpoint=chosen.checkpoint)
     record = api.show(model, scope=chosen.scope)
+    if (problem := find_problem(model)) is not None:
+        warn(f"{problem}; states are those of the graph alone")
     if chosen.json:
         print_json(record)
     else:

@@ -15,7 +15,8 @@ class CheckError(GraphfreezeError):
         """Refuse a model without the record of a freeze."""
         return cls(
             f"{path}: no graphfreeze.json here, so nothing says what is frozen; "
-            "give a bundle that 'graphfreeze freeze' wrote, or a record with --record"
+            "give a bundle, a folder that 'graphfreeze freeze' or 'patch' wrote, or a record with "
+            "--record"
         )
 
     @classmethod

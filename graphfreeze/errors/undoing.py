@@ -18,6 +18,8 @@ class UndoError(GraphfreezeError):
             if bundle is not None
             else "give a bundle or a .meta that 'graphfreeze freeze' or 'patch' wrote"
         )
+        if str(path).endswith((".pb", ".pbtxt")):
+            return cls(f"{path}: nothing says what it was made of, and a GraphDef cannot; {near}")
         return cls(f"{path}: nothing to undo, graphfreeze did not write it; {near}")
 
     @classmethod

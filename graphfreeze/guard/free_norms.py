@@ -1,19 +1,21 @@
 """Let a clip by the global norm count the gradients of what learns alone."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from graphfreeze.model.clipped import Clipped
+from graphfreeze.model.graph import Edge, Graph
 from graphfreeze.model.model import Model
 from graphfreeze.model.names import TensorRef
-from graphfreeze.model.norms import Norm, Term, find_clipped, find_norms
+from graphfreeze.model.norms import Term, find_clipped, find_norms
 from graphfreeze.model.variables import Variable
 from graphfreeze.rewrite.builder import Builder
 from graphfreeze.rewrite.draft import Draft
-from graphfreeze.rewrite.edits import Edit, Reroute
+from graphfreeze.rewrite.edits import Edit, ReplaceNode
 from graphfreeze.rewrite.entry_mask import mask_of_ids, trainable_mask
 from graphfreeze.rewrite.steps import Step
 from graphfreeze.rewrite.stopped import Stopped
+from graphfreeze.schema import NodeDef
 from graphfreeze.selection.resolve import Selection
 
 
@@ -42,13 +44,21 @@ class FreeNorms:
     def plan(self, draft: Draft) -> Iterator[Edit]:
         """Yield the edits."""
         self.freed, self.counted = {}, []
-        stopped = Stopped(draft, self.selection, self.step)
+        stopped, done = Stopped(draft, self.selection, self.step), set[Edge]()
         for norm in find_norms(draft.graph):
-            for term in norm.terms:
-                edits = list(self._edits(stopped, norm, term))
-                if edits:
-                    self.freed[norm.node] = self.freed.get(norm.node, 0) + 1
-                    yield from edits
+            behind = draft.graph.descendants([norm.node], data_only=True)
+            squares: dict[Edge, TensorRef] = {}
+            for term in (term for term in norm.terms if term.edge not in done):
+                clipped = Clipped(draft.graph).follow(find_clipped(draft.graph, behind, term))
+                build = Builder(term.square, str(draft.graph.nodes[term.square].device))
+                square = self._find_square(stopped, clipped, term, build)
+                if square is not None:
+                    yield from build.edits
+                    squares[term.edge] = square
+                done.add(term.edge)
+            if squares:
+                self.freed[norm.node] = len(squares)
+                yield from _rewired(draft.graph, squares)
 
     def verify(self, base: Model, draft: Draft) -> str | None:
         """Look for a norm that lost a term."""
@@ -59,36 +69,33 @@ class FreeNorms:
                     return f"{norm} takes a gradient that is gone"
         return None
 
-    def _edits(self, stopped: Stopped, norm: Norm, term: Term) -> Iterator[Edit]:
-        graph = stopped.draft.graph
-        clipped = Clipped(graph).follow(find_clipped(graph, norm, term))
-        taking = clipped.writers
+    def _find_square(
+        self, stopped: Stopped, clipped: Clipped, term: Term, build: Builder
+    ) -> TensorRef | None:
+        """Add what takes the place of a square in the sum, and return it; None if it stays."""
+        graph, taking = stopped.draft.graph, clipped.writers
         about = {name for writer in taking for name in stopped.owners.served(writer)}
         frozen = {variable.name for variable in self.selection.frozen}
         if term.square in stopped.looped:  # a constant would not run along with the loop
             chosen = frozen | {variable.name for variable in self.selection.partly}
             self.counted += sorted(about & chosen)
-            return
+            return None
         gated = stopped.writers.keys() | stopped.slot_writers.keys()
-        build = Builder(term.square, str(graph.nodes[term.square].device))
         if about and about <= frozen and taking <= gated:
-            zero = build.const("frozen", 0, graph.dtype(TensorRef(term.square)))
-            yield from build.edits
-            yield Reroute(term.edge, zero)
-            return
-        for variable in self.selection.partly:
-            if about == {variable.name}:
-                yield from self._masked(variable, clipped, term, build)
+            return build.const("frozen", 0, graph.dtype(TensorRef(term.square)))
+        partly = (variable for variable in self.selection.partly if about == {variable.name})
+        variable = next(partly, None)
+        return None if variable is None else self._find_masked(variable, clipped, term, build)
 
-    def _masked(
+    def _find_masked(
         self, variable: Variable, clipped: Clipped, term: Term, build: Builder
-    ) -> Iterator[Edit]:
+    ) -> TensorRef | None:
         """Square only what learns, where it can be told which entries those are."""
         graph, entries = clipped.graph, self.selection.partly[variable]
         ids = list(clipped.ids)
         if len(ids) > 1 or not clipped.is_plain or graph.op(term.square) != "L2Loss":
             self.counted.append(variable.name)
-            return
+            return None
         if ids:
             mask = mask_of_ids(build, entries, variable, ids[0], graph.dtype(ids[0]))
         else:
@@ -96,6 +103,15 @@ class FreeNorms:
         types = {"T": variable.dtype}
         zero = build.const("zero", 0, variable.dtype)
         learning = build.add("learning", "SelectV2", (mask, term.gradient, zero), types)
-        square = build.add("square", "L2Loss", (learning,), types)
-        yield from build.edits
-        yield Reroute(term.edge, square)
+        return build.add("square", "L2Loss", (learning,), types)
+
+
+def _rewired(graph: Graph, squares: Mapping[Edge, TensorRef]) -> Iterator[ReplaceNode]:
+    """Yield the sums with other terms: each once, for it may have hundreds."""
+    for name in dict.fromkeys(edge.consumer for edge in squares):
+        refs = enumerate(graph.inputs(name))
+        twin = NodeDef()
+        twin.CopyFrom(graph.nodes[name])
+        twin.ClearField("input")
+        twin.input.extend(str(squares.get(Edge(name, slot), ref)) for slot, ref in refs)
+        yield ReplaceNode(twin)

@@ -76,7 +76,8 @@ def read_strings(value: TensorProto) -> list[str]:
 def colocations(node: NodeDef) -> list[str]:
     """Return the nodes that a node is colocated with."""
     entries = node.attr["_class"].list.s if "_class" in node.attr else ()
-    return [bytes(e).decode()[5:] for e in entries if bytes(e).startswith(b"loc:@")]
+    raws = (bytes(entry) for entry in entries)
+    return [raw[5:].decode(errors="replace") for raw in raws if raw.startswith(b"loc:@")]
 
 
 _NUMPY = {
@@ -101,10 +102,24 @@ def tensor_proto(values: npt.ArrayLike, dtype: int) -> TensorProto:
 
 
 def read_numbers(proto: TensorProto) -> npt.NDArray[np.generic]:
-    """Read a tensor of numbers as a flat array; a single value stands for all of them."""
+    """Read a tensor of numbers as a flat array; a single value stands for all of them.
+
+    numpy has no bfloat16: it is widened to float32."""
+    if proto.dtype in (types_pb2.DT_HALF, types_pb2.DT_BFLOAT16):
+        return _short_floats(proto)
     if proto.tensor_content:
         return np.frombuffer(proto.tensor_content, _NUMPY[proto.dtype])
     for values in (proto.int_val, proto.int64_val, proto.float_val, proto.double_val):
         if values:
             return np.asarray(values, _NUMPY[proto.dtype])
     return np.asarray(list(proto.bool_val) or [0], _NUMPY[proto.dtype])
+
+
+def _short_floats(proto: TensorProto) -> npt.NDArray[np.floating]:
+    """Read a tensor whose numbers have 16 bits; ``half_val`` has the bits of both kinds."""
+    bits = np.frombuffer(proto.tensor_content, np.uint16)
+    if not proto.tensor_content:
+        bits = np.asarray(list(proto.half_val) or [0], np.uint16)
+    if proto.dtype == types_pb2.DT_HALF:
+        return bits.view(np.float16)
+    return (bits.astype(np.uint32) << 16).view(np.float32)

@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 from graphfreeze.model.control_flow import SWITCHES
 from graphfreeze.model.graph import Graph
 from graphfreeze.model.names import TensorRef
-from graphfreeze.model.reads import is_write
+from graphfreeze.model.reads import is_known, is_write
+from graphfreeze.model.variables import REF_OPS, RESOURCE_OPS
 
 _SUMS_OF_ROWS = "UnsortedSegmentSum"
 _SAME_IDS = frozenset({"Unique", "UniqueV2", "Identity", "Switch"})
+_VARIABLES = REF_OPS | RESOURCE_OPS
 _BY_ENTRY = frozenset(
     {
         *("Identity", "Mul", "RealDiv", "Div", "Add", "AddV2", "Sub", "AddN", "Square", "Sqrt"),
@@ -40,7 +42,7 @@ class Clipped:
                 continue
             seen.add(name)
             op, refs = self.graph.op(name), self.graph.data_inputs(name)
-            if is_write(self.graph, name):
+            if self._is_writer(name):
                 self._take(name)
                 continue
             if op == _SUMS_OF_ROWS:
@@ -61,6 +63,13 @@ class Clipped:
         """Tell whether a node, perhaps a summary, leads to a writer at all."""
         behind = self.graph.descendants([name], data_only=True)
         return any(is_write(self.graph, each) for each in behind)
+
+    def _is_writer(self, name: str) -> bool:
+        """Tell whether a node writes a variable; an op that nobody knows does, if it takes one."""
+        graph = self.graph
+        taken = (graph.op(ref.node) for ref in graph.data_inputs(name))
+        is_known_op = is_known(graph, graph.nodes[name])
+        return is_write(graph, name) or (not is_known_op and not _VARIABLES.isdisjoint(taken))
 
     def _take(self, writer: str) -> None:
         self.writers.add(writer)

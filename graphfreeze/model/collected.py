@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from google.protobuf.message import DecodeError
 
 from graphfreeze.model.names import TensorRef, find_ref, parse_ref
+from graphfreeze.model.queue_runners import RUNNERS_KEY, runner_nodes
 from graphfreeze.schema import CollectionDef, VariableDef
 
 Collections = Mapping[str, CollectionDef]
@@ -81,8 +82,10 @@ def names_in(definition: VariableDef) -> list[str]:
 
 
 def named_nodes(collections: Collections) -> Iterator[tuple[str, str]]:
-    """Yield key and node of all that collections of nodes and of variables name."""
+    """Yield key and node of all that collections of nodes, variables and queue runners name."""
     yield from ((key, ref.node) for key, ref in node_refs(collections))
+    runners = collections.get(RUNNERS_KEY, CollectionDef()).bytes_list.value
+    yield from ((RUNNERS_KEY, name) for raw in runners for name in runner_nodes(bytes(raw)))
     for key in collections:
         for definition in variable_entries(collections, key):
             yield from ((key, name.partition(":")[0]) for name in names_in(definition))

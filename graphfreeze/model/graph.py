@@ -1,6 +1,6 @@
 """The nodes of a graph by name, and who consumes each."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from graphfreeze.model.names import TensorRef, parse_ref
@@ -99,9 +99,13 @@ class Graph:
         kept = (e.consumer for e in edges if not (data_only and self.ref_at(e).is_control))
         return list(dict.fromkeys(kept))
 
-    def ancestors(self, names: Iterable[str]) -> set[str]:
-        """Return the nodes that run when these run, themselves included."""
-        return self._closure(names, lambda name: (ref.node for ref in self._inputs[name]))
+    def ancestors(self, names: Iterable[str], *, without: Container[str] = ()) -> set[str]:
+        """Return the nodes that run when these run, themselves included; ``without`` known ones."""
+
+        def above(name: str) -> Iterator[str]:
+            return (ref.node for ref in self._inputs[name] if ref.node not in without)
+
+        return self._closure((name for name in names if name not in without), above)
 
     def descendants(self, names: Iterable[str], *, data_only: bool = False) -> set[str]:
         """Return the nodes that need one of these, or that their data reaches; with themselves."""

@@ -74,7 +74,7 @@ def unpack(text: str, most: int) -> bytes:
     """Return the bytes of a text, at most so many; raises BadManifestError."""
     try:
         return zlib.decompressobj().decompress(base64.b64decode(text, validate=True), most + 1)
-    except (ValueError, zlib.error) as error:
+    except (ValueError, OverflowError, zlib.error) as error:
         raise BadManifestError(str(error)) from error
 
 

@@ -1,6 +1,6 @@
 """Find global norms: the root of the sum of squares of many gradients, as a clip takes it."""
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 
 from graphfreeze.model.graph import Edge, Graph
@@ -42,9 +42,8 @@ def find_norms(graph: Graph) -> Iterator[Norm]:
                 yield Norm(name, terms)
 
 
-def find_clipped(graph: Graph, norm: Norm, term: Term) -> list[str]:
-    """Return the nodes that scale a gradient by its norm, none if nothing does."""
-    behind = graph.descendants([norm.node], data_only=True)
+def find_clipped(graph: Graph, behind: Container[str], term: Term) -> list[str]:
+    """Return the nodes that scale a gradient by what is ``behind`` its norm, perhaps none."""
     products = (
         edge.consumer
         for ref in _origins(graph, term.gradient)

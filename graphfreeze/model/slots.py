@@ -86,13 +86,14 @@ class Slots:
         applied = (w for w in self._writers[variable.name] if "Apply" in graph.op(w))
         if any(graph.data_inputs(writer)[0] in own for writer in applied):
             return True
-        todo = [user for user in self._users(variable) if user not in self.found]
+        users = (user for user in self._users(variable) if user not in self.found)
+        todo = [user for user in users if not self._is_own(user, variable)]
         seen = set[str]()
         while todo:
             name = todo.pop()
             if name in self.found:
                 return True
-            if name not in seen and not (graph.op(name) in SAVERS or self._is_own(name, variable)):
+            if name not in seen and graph.op(name) not in SAVERS:
                 seen.add(name)
                 todo += graph.consumers(name, data_only=True)
         return False

@@ -26,15 +26,18 @@ class StepEnds:
 
     @cached_property
     def ends(self) -> tuple[str, ...]:
-        """The nodes that run steps: as few as run all that moves something lasting."""
+        """The nodes that run steps: few of them, which run all that moves something lasting.
+
+        A group is one rather than what it waits for, and the last node, made when all was there."""
         graph, local = self.training.graph, {v.name for v in self.training.variables if v.is_local}
         lasting = {w for w, v in self._writers.items() if v.name not in local}
-        written = {end: graph.ancestors([end]) & lasting for end in self.all_ends}
-        kept, covered = [], set[str]()
-        for end, own in sorted(written.items(), key=lambda item: -len(item[1])):
-            if not own <= covered:
-                kept.append(end)
-                covered |= own
+        kept, run = set[str](), set[str]()
+        last = list(reversed(self.all_ends))
+        for end in sorted(last, key=lambda name: graph.op(name) != "NoOp"):
+            own = graph.ancestors([end], without=run)
+            if own & lasting:
+                kept.add(end)
+            run |= own
         return tuple(end for end in self.all_ends if end in kept)
 
     @cached_property

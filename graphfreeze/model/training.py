@@ -24,6 +24,7 @@ TRAIN_OP_KEYS = frozenset({"train_op", "saved_model_train_op"})
 OLD_KEY = "graphfreeze_old_train_op"
 """The collection of the train ops that a model had before one was added."""
 MODEL_KEYS = frozenset({"losses", "regularization_losses", "update_ops", "summaries"})
+_STEP_KEYS = TRAIN_OP_KEYS | {OLD_KEY}
 _VARIABLES = REF_OPS | RESOURCE_OPS
 
 
@@ -112,7 +113,7 @@ class Training:
         """Yield the nodes that something names, and whether they surely belong to the model."""
         yield from ((name.removeprefix("^").partition(":")[0], True) for name in self.kept)
         for key, ref in node_refs(self.collections):
-            if key not in TRAIN_OP_KEYS | {OLD_KEY}:
+            if key not in _STEP_KEYS:
                 yield ref.node, key in MODEL_KEYS
         for signature in self.header.signature_def.values():
             ends = [*signature.inputs.values(), *signature.outputs.values()]
@@ -148,9 +149,8 @@ class Training:
     def _find_writers(self) -> Iterator[str]:
         """Yield optimizer ops, what writes what gradients decide, and what a train_op changes."""
         decided = self.gradients.decided
-        keys = (*sorted(TRAIN_OP_KEYS), OLD_KEY)
-        train_ops = (n for key in keys for n in node_entries(self.collections, key))
-        run = self.graph.ancestors(parse_ref(name).node for name in train_ops)
+        listed = node_refs(self.collections)
+        run = self.graph.ancestors(ref.node for key, ref in listed if key in _STEP_KEYS)
         for variable in self.variables:
             for writer in writers(self.graph, variable):
                 is_update = writer in decided and not variable.is_local

@@ -8,6 +8,7 @@ from graphfreeze.model.collected import is_empty, keep_entries
 from graphfreeze.model.control_flow import keep_contexts
 from graphfreeze.model.idle_savers import SAVERS_KEY, saver_defs, saver_ends
 from graphfreeze.model.model import Model
+from graphfreeze.model.queue_runners import keep_runners
 from graphfreeze.model.recognised import recognise
 from graphfreeze.model.saver import save_ops
 from graphfreeze.model.training import Training
@@ -27,7 +28,8 @@ class DropTraining:
     slots, with initializer, read, saver entry     removed; their checkpoint keys are dropped
     a ready_op's question whether a slot has a     a constant under its name: yes
     value: IsVariableInitialized and the like
-    collections, control flow contexts             lose the entries that named removed nodes
+    collections, control flow contexts, queue      lose the entries that named removed nodes
+    runners
     losses, summaries, UPDATE_OPS, signatures      stay, with all that leads to them
     =============================================  ============================================
 
@@ -106,8 +108,12 @@ def _merges(draft: Draft, gone: dict[str, None]) -> dict[str, NodeDef]:
 
 
 def _collection_edits(draft: Draft, gone: dict[str, None]) -> Iterator[Edit]:
+    def stays(name: str) -> bool:
+        return name not in gone
+
     for key, entry in draft.collections.items():
-        kept = keep_contexts(key, entry, gone) or keep_entries(entry, lambda n: n not in gone)
+        special = keep_contexts(key, entry, gone) or keep_runners(key, entry, stays)
+        kept = special or keep_entries(entry, stays)
         if kept != entry:
             yield SetCollection(key, None if is_empty(kept) else kept)
 
@@ -141,6 +147,6 @@ def _colocation_edits(
 def _colocate(twin: NodeDef, old: NodeDef, gone: Collection[str]) -> None:
     """Colocate a node with what another one was colocated with, and what stays."""
     entries = old.attr["_class"].list.s if "_class" in old.attr else ()
-    left = [entry for entry in entries if bytes(entry).decode()[5:] not in gone]
+    left = [e for e in entries if bytes(e)[5:].decode(errors="replace") not in gone]
     if left:
         twin.attr["_class"].CopyFrom(AttrValue(list=AttrValue.ListValue(s=left)))

@@ -39,7 +39,7 @@ class KeepTraining:
 
     def plan(self, draft: Draft) -> Iterator[Edit]:
         """Yield the edits; raises RewriteError if what a step fetches runs the old training."""
-        training = find_training(draft, self.keep)
+        training = self._find(draft)
         if not training.found:
             return
         writers = {name for name in training.writers if name in training.found}
@@ -61,12 +61,10 @@ class KeepTraining:
         lost = [name for name in self.aside if name not in draft.graph]
         return f"{min(lost)} of the old training is gone" if lost else None
 
-
-def find_training(draft: Draft, keep: Collection[str] = ()) -> Training:
-    """Return the training in a draft; ``keep`` are tensors that surely belong to the model."""
-    header = draft.base.header
-    kept = tuple(keep)
-    return Training(draft.graph, draft.collections, draft.variables, header, kept).find()
+    def _find(self, draft: Draft) -> Training:
+        header = draft.base.header
+        training = Training(draft.graph, draft.collections, draft.variables, header, self.keep)
+        return training.find()
 
 
 def _check(training: Training, writers: Collection[str], updates: Collection[str]) -> None:

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-import msgspec
 import numpy as np
 
 from graphfreeze.errors import UndoError
@@ -18,7 +17,7 @@ from graphfreeze.model.tables import Table, find_tables
 from graphfreeze.model.variables import Variable
 from graphfreeze.read.checkpoint_values import CheckpointValues, open_values
 from graphfreeze.read.locate import has_checkpoint, latest_checkpoint
-from graphfreeze.read.mark import read_mark
+from graphfreeze.read.mark import Mark, read_mark, read_variables
 from graphfreeze.read.undo import get_manifest, original_model, written_graph
 from graphfreeze.selection.rows import RowSet
 
@@ -32,6 +31,11 @@ class Former:
     written: Model
     original: Model
     variables: tuple[VariableRecord, ...]
+
+    @cached_property
+    def mark(self) -> Mark:
+        """What the graph that was written says of itself."""
+        return read_mark(self.written)
 
     @cached_property
     def values(self) -> CheckpointValues | None:
@@ -70,15 +74,18 @@ class Former:
         return {v.name: v for v in self.written.variables if v.name not in self.original.graph}
 
 
-def get_former(model: Model) -> Former:
+def get_former(model: Model, *, needs_training: bool = True) -> Former:
     """Return the freeze or patch that a loaded model is; raises UndoError, LoadError.
 
     The checkpoint is the one that was named besides, else the latest one that was trained; what
-    has none of its own, as a single .meta, has the one beside it."""
+    has none of its own, as a single .meta, has the one beside it. A bundle that was not trained is
+    an error, unless ``needs_training`` is false: then it is the one that it was written with."""
     written = written_graph(model)
-    prefix = _checkpoint(written.source, get_manifest(written))
+    prefix = written.source.checkpoint
+    if needs_training:
+        prefix = _checkpoint(written.source, get_manifest(written))
     written = replace(written, source=replace(written.source, checkpoint=prefix))
-    return Former(written, original_model(written), _variables(written))
+    return Former(written, original_model(written), read_variables(written))
 
 
 def _checkpoint(source: Source, manifest: Manifest) -> Path | None:
@@ -96,13 +103,6 @@ def _is_first(prefix: Path, manifest: Manifest) -> bool:
     """Tell whether a checkpoint has the values that a bundle was written with."""
     index = Path(f"{prefix}.index")
     return index.is_file() and digest(index.read_bytes()) == manifest.index_sha256
-
-
-def _variables(written: Model) -> tuple[VariableRecord, ...]:
-    try:
-        return msgspec.json.decode(read_mark(written).variables, type=tuple[VariableRecord, ...])
-    except msgspec.DecodeError as error:
-        raise UndoError.bad_mark(written.source.path, str(error)) from error
 
 
 def _tables(model: Model) -> tuple[Table, ...]:

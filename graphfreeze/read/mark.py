@@ -7,15 +7,15 @@ import msgspec
 from graphfreeze.errors import UndoError
 from graphfreeze.model.manifest import Manifest, digest
 from graphfreeze.model.model import Model
-from graphfreeze.model.records import NAME, RECORD, RowsInitialised
+from graphfreeze.model.records import NAME, RECORD, RowsInitialised, VariableRecord
 from graphfreeze.rewrite.builder import MARK
 
 
 class Mark(msgspec.Struct, frozen=True):
     """The entry of the ``graphfreeze`` collection: a record, or the file and hash of one.
 
-    Of records of any kind these are the fields that tell how what was done is taken back;
-    ``variables`` are JSON."""
+    Of records of any kind these are the fields that tell how what was done is taken back, and what
+    it goes on with; ``variables`` are JSON."""
 
     graphfreeze: str = ""
     record: str = ""
@@ -25,6 +25,10 @@ class Mark(msgspec.Struct, frozen=True):
     keys_dropped: list[str] = []
     merge_op: str | None = None
     rows_initialised: list[RowsInitialised] = []
+    losses: list[str] = []
+    optimizer: str | None = None
+    learning_rate: float | None = None
+    patch: dict[str, object] | None = None
 
 
 def is_marked(model: Model) -> bool:
@@ -49,6 +53,14 @@ def read_mark(model: Model) -> Mark:
     if digest(told) != mark.sha256:
         raise UndoError.record_changed(file)
     return _decode(file, told)
+
+
+def read_variables(model: Model) -> tuple[VariableRecord, ...]:
+    """Return the variables that a record tells of; raises UndoError."""
+    try:
+        return msgspec.json.decode(read_mark(model).variables, type=tuple[VariableRecord, ...])
+    except msgspec.DecodeError as error:
+        raise UndoError.bad_mark(model.source.path, str(error)) from error
 
 
 def find_bundle_graph(folder: Path) -> Path | None:

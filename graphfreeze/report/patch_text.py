@@ -6,6 +6,7 @@ from pathlib import Path
 from msgspec.structs import replace
 from rich.text import Text
 
+from graphfreeze.emit.place import is_file
 from graphfreeze.model.patch_records import PatchRecord, WriterRecord
 from graphfreeze.model.records import FreezeRecord
 from graphfreeze.report.columns import count_text
@@ -33,7 +34,9 @@ def patch_lines(record: FreezeRecord, out: Path | None, *, verbose: bool = False
     if out is None:
         yield Text("dry run: nothing was written", "bold")
         return
-    yield Text.assemble("written to ", (str(out), "bold"), "; scripts and checkpoints fit")
+    # A suffix that is mistyped makes a folder.
+    kind = "the folder " if out.suffix and not is_file(out) else ""
+    yield Text.assemble(f"written to {kind}", (str(out), "bold"), "; scripts and checkpoints fit")
 
 
 def _told(patch: PatchRecord, verbose: bool) -> Iterator[tuple[str, Sequence[str]]]:

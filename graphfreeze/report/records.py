@@ -1,10 +1,8 @@
 """Records of a model and of a freeze."""
 
 import hashlib
-import os
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +10,7 @@ import numpy.typing as npt
 from graphfreeze.errors.base import listed, shape_text
 from graphfreeze.frozen import FrozenModel
 from graphfreeze.model.collected import node_entries
+from graphfreeze.model.manifest import path_text
 from graphfreeze.model.model import Model
 from graphfreeze.model.recognised import recognise
 from graphfreeze.model.records import FreezeRecord, ModelRecord, RowsInitialised, WordRecord
@@ -19,8 +18,9 @@ from graphfreeze.model.static_shapes import find_shape
 from graphfreeze.model.tables import Table
 from graphfreeze.model.training import TRAIN_OP_KEYS, Training
 from graphfreeze.model.variables import Variable
+from graphfreeze.read.former import Former
 from graphfreeze.report.choices import choice_records, variable_record
-from graphfreeze.report.former import find_former
+from graphfreeze.report.former import find_former, is_patched
 from graphfreeze.report.former_averages import average_notes
 from graphfreeze.report.notes import learning_notes
 from graphfreeze.report.patch_record import patch_notes, patch_record
@@ -46,27 +46,22 @@ def model_record(model: Model, scope: Sequence[str] = ()) -> ModelRecord:
     chosen = matching(scope, [v.name for v in model.variables]) if scope else None
     former = find_former(model)
     return ModelRecord(
-        path=_told(model.source.path),
+        path=path_text(model.source.path),
         format=model.source.format,
         nodes=len(model.graph.nodes),
         producer=model.producer,
         tensorflow=model.tensorflow_version,
-        checkpoint=None if model.source.checkpoint is None else _told(model.source.checkpoint),
+        checkpoint=None if model.source.checkpoint is None else path_text(model.source.checkpoint),
         losses=node_entries(model.collections, "losses"),
         train_ops=train_ops,
         train_op=train_ops[0] if train_ops else None,
-        training=None if former else recognise(training, kept=True),
+        training=None if former and not is_patched(model) else recognise(training, kept=True),
         variables=[
             former.get(v.name) or variable_record(v, _state(v, slots))
             for v in model.variables
             if chosen is None or v.name in chosen
         ],
     )
-
-
-def _told(path: Path) -> str:
-    """Write a path; JSON takes no bytes that are not UTF-8."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def _state(variable: Variable, slots: Collection[str]) -> str:
@@ -88,7 +83,7 @@ def freeze_record(frozen: FrozenModel, *, version: str) -> FreezeRecord:
     optimizer = None if request is None else optimizer_name(request)
     return FreezeRecord(
         graphfreeze=version,
-        source=_told(base.source.path),
+        source=path_text(base.source.path),
         source_sha256=hashlib.sha256(base.raw).hexdigest(),
         format=base.source.format,
         nodes=len(draft.graph.nodes),
@@ -127,7 +122,7 @@ def freeze_record(frozen: FrozenModel, *, version: str) -> FreezeRecord:
         old_training=frozen.old,
         batch_norms_inference=list(selection.batch_norms),
         dropouts_off=list(selection.dropouts),
-        checkpoint=None if base.source.checkpoint is None else _told(base.source.checkpoint),
+        checkpoint=None if base.source.checkpoint is None else path_text(base.source.checkpoint),
         notes=[
             *_former_notes(frozen),
             *selection.notes,
@@ -147,9 +142,23 @@ def _former_notes(frozen: FrozenModel) -> Iterator[str]:
     """Yield whose values go on where a freeze was undone first."""
     if frozen.former is not None:
         source = frozen.former.written.source
-        what = f"what {_told(source.path)} was frozen to is undone"
-        given = "none" if source.checkpoint is None else _told(source.checkpoint)
-        yield f"--refreeze: {what}; the values that go on are those of {given}"
+        what = f"what {path_text(source.path)} was frozen to is undone"
+        values = "it has no checkpoint"
+        if source.checkpoint is not None:
+            values = f"the values that go on are those of {path_text(source.checkpoint)}"
+        yield f"--refreeze: {what}; {values}"
+        yield from _setting_notes(frozen, frozen.former)
+
+
+def _setting_notes(frozen: FrozenModel, former: Former) -> Iterator[str]:
+    """Yield that an optimizer or its rate is another one than before: none is taken over."""
+    request, mark = frozen.train.request if frozen.train is not None else None, former.mark
+    if request is None or mark.optimizer is None:
+        return
+    before, now = (mark.optimizer, mark.learning_rate), (optimizer_name(request), request.rate)
+    if before != now:
+        told = [name if rate is None else f"{name} at {rate:g}" for name, rate in (before, now)]
+        yield f"--refreeze takes no setting over: the train_op was {told[0]}, and is {told[1]} now"
 
 
 def _loss_notes(frozen: FrozenModel) -> Iterator[str]:

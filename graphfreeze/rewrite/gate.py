@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from graphfreeze.errors import RewriteError
 from graphfreeze.model.attrs import type_attr
-from graphfreeze.model.control_flow import nodes_in_loops
+from graphfreeze.model.control_flow import ENTERS
 from graphfreeze.model.graph import Graph
 from graphfreeze.model.names import TensorRef, control
 from graphfreeze.model.reads import handles, is_known, passed_on, writers
@@ -40,9 +40,19 @@ def gated(graph: Graph, variable: Variable, writer: str, waits: Iterable[str] = 
         return twin
     if graph.consumers(writer, data_only=True):
         raise RewriteError.ungated_writer(variable.name, writer, op=str(old.op))
-    if handle is not None and not controls and writer in nodes_in_loops(graph):
+    if handle is not None and not controls and _is_entered(graph, handle):
         controls = [str(control(handle.node))]
     return NodeDef(name=writer, op="NoOp", device=old.device, input=controls)
+
+
+def _is_entered(graph: Graph, handle: TensorRef) -> bool:
+    """Tell whether what stands for a variable came into a loop."""
+    name = handle.node
+    while graph.data_inputs(name):
+        if graph.op(name) in ENTERS:
+            return True
+        name = graph.data_inputs(name)[0].node
+    return False
 
 
 def _own(graph: Graph, variable: Variable) -> set[TensorRef]:

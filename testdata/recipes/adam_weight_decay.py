@@ -33,7 +33,10 @@ def add_training(
     train_op = optimizer.apply_gradients(zip(*both), global_step=global_step)
     # The optimizer leaves the step alone. Nothing goes to the collection train_op.
     new_global_step = global_step + 1
-    return tf.group(train_op, [global_step.assign(new_global_step)], name="train_op")
+    # BERT's own does not wait, so that its rates may see the old step or the new one.
+    with tf.control_dependencies([train_op]):
+        next_step = global_step.assign(new_global_step)
+    return tf.group(train_op, [next_step], name="train_op")
 
 
 class AdamWeightDecayOptimizer(tf.compat.v1.train.Optimizer):

@@ -85,3 +85,20 @@ def test_refreeze(run, models: Path) -> None:
     states = {each["name"]: each["state"] for each in json.loads(out)["variables"]}
     assert states["shared/kernel"] == "trainable"
     assert states["generator/hidden/kernel"] == "frozen"
+
+
+def test_show_tells_the_training_that_is_left(run, models: Path) -> None:
+    assert run("patch", "gan", "done.meta", "--freeze", "shared")[0] == 0
+    _, out, _ = run("show", "done.meta", "--json")
+    told = json.loads(out)["training"]
+    assert [each["name"] for each in told["optimizers"]] == ["Adam", "Adam"]
+
+
+def test_a_mistyped_suffix_is_a_folder(run, models: Path) -> None:
+    _, out, _ = run("patch", "gan", "out.mta", "--freeze", "shared")
+    assert out.splitlines()[-1].startswith("written to the folder out.mta")
+
+
+def test_a_bundle_that_was_not_trained_is_patched_anew(run, models: Path) -> None:
+    assert run("patch", "gan", "done", "--freeze", "shared")[0] == 0
+    assert run("patch", "done", "again.meta", "--refreeze", "--freeze", "generator")[0] == 0

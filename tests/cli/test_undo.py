@@ -107,7 +107,7 @@ def test_freeze_tells_what_cannot_be_undone(run, models: Path, suffix: str) -> N
     _, out, _ = run("freeze", "conv_bn", f"two{suffix}", "--freeze", "conv1", "--json")
     assert "cannot be undone" in json.loads(out)["notes"][-1]
     code, _, err = run("undo", f"out{suffix}", f"back{suffix}")
-    assert (code, "nothing to undo" in err) == (2, True)
+    assert (code, "a GraphDef cannot" in err) == (2, True)
 
 
 def test_freeze_tells_no_manifest(run, models: Path) -> None:
@@ -142,3 +142,11 @@ def test_refreeze_into_its_own_bundle(run, frozen: Path) -> None:
     assert (code, "out: is or holds the input" in err) == (2, True)
     code, _, err = run(*base, "out/two.meta", *options, "--force")
     assert (code, "out/two.meta: lies inside the input out" in err) == (2, True)
+
+
+def test_show_warns_of_a_record_that_cannot_be_read(run, frozen: Path) -> None:
+    file = Path("out/graphfreeze.json")
+    file.write_bytes(file.read_bytes()[:700])
+    code, _, err = run("show", "out")
+    assert (code, len(err.splitlines())) == (0, 1)
+    assert "states are those of the graph alone" in err

@@ -148,6 +148,7 @@ DAMAGE = {
     "past the result": ({"pieces": "0+999999"}, "a piece of it lies outside of the file"),
     "past the literals": ({"pieces": "+999999"}, "a piece of it lies outside of the file"),
     "too long": ({"pieces": "0+9 0+9 0+9", "size": 20}, "a piece of it lies outside"),
+    "longer than can be": ({"size": 2**80}, "too large to convert"),
     "too short": ({"pieces": ""}, "its pieces are not those of the original"),
     "other literals": ({"literals": "eJwDAAAAAAE="}, "lies outside"),
     "no base64": ({"literals": "\u00e9"}, "ASCII"),

@@ -61,6 +61,11 @@ SHAPED = MODEL.replace(
     "ApplyGradientDescent(v, rate, other)\n"
     "flat = Const() {value: [4, 2]}\nother = Reshape(cv, flat)",
 )
+IN_BRANCH = (  # only a finite norm is followed by a step
+    "ok = IsFinite(n)\nsi = Switch(ids, ok)\nsc = Switch(cv, ok)\n"
+)
+LOOP = MODEL.replace("hw = L2Loss(gw)", "gw_in = Enter(gw) {frame_name: f}\nhw = L2Loss(gw_in)")
+LOOP = LOOP.replace("Mul(gw, scale)", "Mul(gw_in, scale)")
 ZERO = "p = Pack(hw/graphfreeze/frozen, hv)"
 WHOLE, ROWS = FreezePlan(freeze=("w",)), FreezePlan(freeze_rows={"v": "1:"})
 MASKED = {
@@ -101,6 +106,24 @@ CASES = {
         {"hr/graphfreeze/rows/is_trainable":
              "hr/graphfreeze/rows/is_trainable = Less(ids, hr/graphfreeze/rows/stop_row)"},
     ),
+    "rows, sparse, in a branch that the norm chooses": (
+        SPARSE.replace("v_step = ScatterSub(v, ids, cv)",
+                       IN_BRANCH + "v_step = ScatterSub(v, si:1, sc:1)"), ROWS,
+        {"hr/graphfreeze/rows/is_trainable":
+             "hr/graphfreeze/rows/is_trainable = Less(ids, hr/graphfreeze/rows/stop_row)"},
+    ),
+    "a test of the clipped gradient chooses whether another is applied": (
+        MODEL.replace("v_step = ApplyGradientDescent(v, rate, cv)",
+                      "ok = IsFinite(cw)\nsc = Switch(cv, ok)\n"
+                      "v_step = ApplyGradientDescent(v, rate, sc:1)"), WHOLE, {"p": ZERO},
+    ),
+    "a norm that is taken in a branch": (
+        MODEL.replace("hw = L2Loss(gw)", "ok = Placeholder() {dtype: bool, shape: []}\n"
+                      "sw = Switch(gw, ok)\nhw = L2Loss(sw:1)"), WHOLE, {"p": ZERO},
+    ),
+    "an optimizer's op that nobody knows": (
+        MODEL.replace("w_step = ApplyGradientDescent(", "w_step = Mystery("), WHOLE, {"p": ZERO},
+    ),
     "rows, what comes of the gradient cannot be told": (SHAPED, ROWS, {"p": "p = Pack(hw, hv)"}),
 }  # fmt: skip
 
@@ -120,6 +143,13 @@ def test_what_still_counts_is_told() -> None:
     norms = FreeNorms(resolve(ROWS, draft.variables, draft.graph), Step(ops=("t",)))
     run(draft, [norms])
     assert (norms.freed, norms.counted) == ({}, ["v"])
+
+
+def test_no_constant_goes_into_a_loop() -> None:
+    draft = Draft(parse_sketch(LOOP))
+    norms = FreeNorms(resolve(WHOLE, draft.variables, draft.graph), Step(ops=("t",)))
+    run(draft, [norms])
+    assert (norms.freed, norms.counted) == ({}, ["w"])
 
 
 def test_a_step_that_is_not_asked_for() -> None:

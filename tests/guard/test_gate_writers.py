@@ -69,6 +69,11 @@ GATED = {
         "t = NoOp(^move)\ntrain_op: t",
         {"move": "move = RefIdentity(w, ^first)"},
     ),
+    "what a value waited for, as a group": (
+        "first = AssignSub(v, x)\nagain = AssignAdd(v, x)\nboth = NoOp(^first, ^again)\n"
+        "value = Neg(x, ^both)\nmove = Assign(w, value)\nt = NoOp(^move)\ntrain_op: t",
+        {"move": "move = RefIdentity(w, ^both)"},
+    ),
     "what a value waited for, in a branch that may not be taken": (
         "p = Placeholder() {dtype: bool, shape: []}\ns = Switch(x, p)\n"
         "first = AssignSub(v, s:1)\nyes = Identity(s:1, ^first)\nend = Merge(s, yes)\n"

@@ -63,5 +63,6 @@ def test_what_is_clipped() -> None:
     """
     graph = parse_sketch(MODEL + clip).graph
     (norm,) = find_norms(graph)
-    found = {t.gradient: find_clipped(graph, norm, t) for t in norm.terms}
+    behind = graph.descendants([norm.node], data_only=True)
+    found = {t.gradient: find_clipped(graph, behind, t) for t in norm.terms}
     assert found == {parse_ref("a"): ["clipped"], parse_ref("b"): ["divided"]}

@@ -242,3 +242,10 @@ def test_constants_of_one_value_are_one_rate() -> None:
     assert record is not None
     (found,) = record.optimizers
     assert (found.name, found.variables, found.learning_rate) == ("GradientDescent", 2, RATE)
+
+
+def test_a_slot_that_a_collection_calls_the_models_is_no_variable_of_its_optimizer() -> None:
+    text = M + "step = ApplyMomentum(w, m, rate, g, few)\nmodel_variables: w, m"
+    record = recognise(training_of(text))
+    assert record is not None
+    assert [(each.name, each.variables) for each in record.optimizers] == [("Momentum", 1)]

@@ -53,6 +53,10 @@ ENDS = {
         "lr = Const() {value: 0.1}\nmove = ApplyGradientDescent(w, lr, x)\n"
         "begin = NoOp(^move, ^init)", "begin"
     ),
+    "an init op of all that learns, as collections tell, whatever it does besides": (
+        "lr = Const() {value: 0.1}\nmove = ApplyGradientDescent(w, lr, x)\n"
+        "begin = NoOp(^move, ^init)\ntrainable_variables: w, v\n" + LISTED, ""
+    ),
     "a counter": ("n = VariableV2() {dtype: int32, shape: []}\none = Const() {value: 1}\n"
                   "count = AssignAdd(n, one)", "count"),
 }  # fmt: skip

@@ -192,6 +192,9 @@ BOUND = {
     "the same by hand": (
         S + "v = Mul(w/read, s/read)\nback = Mul(g/w, v)\nmore = AssignSub(s, back)\n"
         "step = ApplyGradientDescent(w, lr, g/w)\n", ""),
+    "the same, behind an identity, as of a lookup": (
+        S + "u = Mul(w/read, s/read)\nv = Identity(u)\nback = Mul(g/w, v)\n"
+        "more = AssignSub(s, back)\nstep = ApplyGradientDescent(w, lr, g/w)\n", ""),
     "a counter": ("n = VariableV2() {dtype: int64, shape: []}\nn/read = Identity(n)\n"
                   "n/one = Const() {dtype: int64, value: 1}\nout = Square(n/read)\n"
                   "step = ApplyGradientDescent(w, lr, g/w)\n"

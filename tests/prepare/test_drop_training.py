@@ -9,7 +9,13 @@ from graphfreeze.read.sketch import parse_sketch
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.edits import DropKey
 from graphfreeze.rewrite.run import run
-from graphfreeze.schema import CollectionDef, SaverDef, WhileContextDef, types_pb2
+from graphfreeze.schema import (
+    CollectionDef,
+    QueueRunnerDef,
+    SaverDef,
+    WhileContextDef,
+    types_pb2,
+)
 
 
 def variable(name: str) -> str:
@@ -289,3 +295,39 @@ def test_what_is_no_saver_stays_in_their_collection() -> None:
     entry = CollectionDef(bytes_list=CollectionDef.BytesList(value=[b"\xff\xff"]))
     draft = drop(parse_sketch(MODEL + ADAM + SAVER + W, collections={"savers": entry}))
     assert draft.collections["savers"] == entry
+
+
+RUNNERS = {
+    "filled by the training": (("queue", "fill"), 0),
+    "filled otherwise": (("queue", "add"), 1),
+    "of which one thread goes": (("queue", "add", "fill"), 0),
+}
+
+
+@pytest.mark.parametrize(("names", "count"), RUNNERS.values(), ids=RUNNERS)
+def test_queue_runners_that_lost_an_op_go(names: tuple[str, ...], count: int) -> None:
+    """As that of SyncReplicasOptimizer: TensorFlow refuses to import one whose op is gone."""
+    text = "queue = FIFOQueueV2()\nadd = QueueEnqueueV2(queue, x)\n"
+    text += "fill = QueueEnqueueV2(queue, x, ^step)\nshut = QueueCloseV2(queue)\n"
+    runner = QueueRunnerDef(queue_name=names[0], enqueue_op_name=names[1:], close_op_name="shut")
+    raws = [runner.SerializeToString(), b"\xff"]
+    entry = CollectionDef(bytes_list=CollectionDef.BytesList(value=raws))
+    draft = drop(parse_sketch(MODEL + SGD + text + W, collections={"queue_runners": entry}))
+    assert "fill" not in draft.graph
+    assert list(draft.collections["queue_runners"].bytes_list.value) == raws[1 - count :]
+
+
+def test_a_colocation_that_is_no_text_stays() -> None:
+    model = parse_sketch(MODEL + ADAM + 'c = Neg(y) {_class: ["loc:@m"]}\n' + W)
+    model.graph.nodes["c"].attr["_class"].list.s.append(b"loc:@\xff")
+    left = drop(model).graph.nodes["c"].attr["_class"].list.s
+    assert list(left) == [b"loc:@\xff"]
+
+
+def test_what_names_no_node_among_the_train_ops_is_passed_over() -> None:
+    names = CollectionDef.NodeList(value=["train", "no:tensor:at:all"])
+    collections = {"train_op": CollectionDef(node_list=names)}
+    draft = drop(
+        parse_sketch(MODEL.replace("train_op: train\n", "") + SGD + W, collections=collections)
+    )
+    assert sorted(draft.removed_nodes()) == sorted(GONE.split())

@@ -257,6 +257,8 @@ def test_a_mark_after_a_scope_is_read(meta: Path) -> None:
     kept = [p.raw for p in pieces if not (p.field == "collection_def" and mark in p.raw)]
     meta.write_bytes(b"".join(kept) + new)
     assert original_bytes(load(meta)) == loaded(MODELS / "conv_bn").raw
+    states = {v.name: v.state for v in show(load(meta)).variables}
+    assert states["conv1/kernel"] == "frozen"
 
 
 def test_the_original_model_has_the_name_and_the_values(bundle: Path) -> None:

@@ -290,6 +290,17 @@ def notes(record: FreezeRecord) -> str:
     return "\n".join(record.notes)
 
 
+def test_settings_are_not_taken_over(tmp_path: Path) -> None:
+    out = tmp_path / "one"
+    bundle(make_model(tmp_path), out, "momentum", freeze=("other",))
+    train(out, 1)
+    same = bundle(out, tmp_path / "same", "momentum", freeze=("other",))
+    assert "takes no setting over" not in notes(same)
+    other = bundle(out, tmp_path / "two", "sgd", freeze=("other",))
+    told = f"the train_op was momentum at {RATE:g}, and is sgd at {RATE:g} now"
+    assert told in notes(other)
+
+
 def test_a_checkpoint_without_a_graph_of_its_own_goes_on(tmp_path: Path) -> None:
     one, two = tmp_path / "one", tmp_path / "two"
     bundle(make_model(tmp_path), one, freeze=("other",))

@@ -1,12 +1,10 @@
 """Whether collections, saver and slots of a bundle agree with its record."""
 
-import hashlib
 from collections.abc import Iterator
-
-import msgspec
 
 from graphfreeze.check.record import LEARNING, NOT_REACHED, OVERLAY
 from graphfreeze.emit.place import RECORD
+from graphfreeze.errors import UndoError
 from graphfreeze.errors.base import shape_text
 from graphfreeze.model.collected import node_entries, variable_entries
 from graphfreeze.model.names import find_ref, parse_ref
@@ -14,6 +12,7 @@ from graphfreeze.model.reads import writers
 from graphfreeze.model.records import FreezeRecord, VariableRecord
 from graphfreeze.model.updates import UPDATE_OPS
 from graphfreeze.model.variables import TRAINABLE, Variable
+from graphfreeze.read.mark import is_marked, read_mark
 from graphfreeze.rewrite.builder import MARK
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.steps import TRAIN_OP
@@ -38,18 +37,12 @@ def find_differences(draft: Draft, record: FreezeRecord, selection: Selection) -
 
 def _mark(draft: Draft) -> Iterator[str]:
     """Compare the record beside the graph with what the graph says of it."""
-    file = draft.base.source.path.with_name(RECORD)
-    if MARK not in draft.collections or not file.is_file():
-        return
-    try:
-        (raw,) = draft.collections[MARK].bytes_list.value
-        mark = msgspec.json.decode(raw, type=dict)
-    except (ValueError, msgspec.DecodeError):
-        yield f"the collection {MARK!r} cannot be read"
-        return
-    digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    if mark.get("record") == RECORD and mark.get("sha256") != digest:
-        yield f"{RECORD} was changed: the graph was written with another one"
+    model = draft.base
+    if is_marked(model) and model.source.path.with_name(RECORD).is_file():
+        try:
+            read_mark(model)
+        except UndoError as error:
+            yield str(error)
 
 
 def _variables(draft: Draft, record: FreezeRecord) -> Iterator[str]:

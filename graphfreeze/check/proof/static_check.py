@@ -7,6 +7,7 @@ from graphfreeze.check.proof.forward_proof import STOP, find_unmasked, find_unst
 from graphfreeze.check.proof.static_proof import prove
 from graphfreeze.check.proof.values_at_rest import make_evaluator
 from graphfreeze.check.record import selection_of
+from graphfreeze.errors.base import listed
 from graphfreeze.forward.overlay_rows import OverlayRows
 from graphfreeze.model.model import Model
 from graphfreeze.model.names import TensorRef, find_ref
@@ -90,4 +91,8 @@ def _without_stops(draft: Draft, selection: Selection) -> Draft:
 def _notes(record: FreezeRecord) -> list[str]:
     if not record.run_ops:
         return ["there is no train_op: what a later one writes is not shown"]
+    if record.patch is not None and record.patch.still_writing:
+        told = listed([each.writer for each in record.patch.still_writing], most=3)
+        steps = listed(record.patch.steps)
+        return [f"shown of {steps} alone: when they are run, these write what is frozen: {told}"]
     return []

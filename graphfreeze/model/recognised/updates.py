@@ -62,8 +62,14 @@ class Updates:
         for variable in training.variables:
             if variable.name not in slots and variable.is_differentiable:
                 for writer in writers(training.graph, variable):
-                    if writer in training_writers:
+                    if writer in training_writers and not self._is_slot_of(variable, writer):
                         yield self._read(variable, writer)
+
+    def _is_slot_of(self, variable: Variable, writer: str) -> bool:
+        """Tell whether an optimizer's own op takes a variable besides the one that it updates."""
+        others = self.walk.inputs(TensorRef(writer))[1:]
+        is_taken = variable in (self.walk.owners.get(ref) for ref in others)
+        return is_taken and _APPLY.fullmatch(self.walk.training.graph.op(writer)) is not None
 
     def _read(self, variable: Variable, writer: str) -> Update:
         graph = self.walk.training.graph

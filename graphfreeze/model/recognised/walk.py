@@ -15,7 +15,7 @@ from graphfreeze.schema import types_pb2
 
 ADDS = frozenset({"Add", "AddV2", "AddN"})
 DIVISIONS = frozenset({"RealDiv", "Div", "DivNoNan"})
-_NUMBERS = FLOATING - {types_pb2.DT_BFLOAT16} | {types_pb2.DT_INT32, types_pb2.DT_INT64}
+_NUMBERS = FLOATING | {types_pb2.DT_INT32, types_pb2.DT_INT64}
 
 
 @dataclass(frozen=True)
