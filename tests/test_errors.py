@@ -282,6 +282,12 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
         "variables, holds masks of at most 1,048,576 in the graph; choose whole rows or columns, "
         "or use 'graphfreeze freeze'",
     ),
+    "PatchError.needs_pin": (
+        PatchError.needs_pin("w", "step/Fused", op="FusedAdam"),
+        "node 'step/Fused' writes 'w' with op FusedAdam, which cannot be kept to some entries; "
+        "only a pin would put them back, a new variable, and a patch adds none; freeze 'w' whole, "
+        "or rebuild with 'freeze'",
+    ),
     "PatchError.nothing_written": (
         PatchError.nothing_written(["w", "v"]),
         "no step in this graph writes w, v, so there is nothing to patch; 'graphfreeze freeze' "

@@ -152,7 +152,7 @@ REFUSED = {
     ),
     "an op without a guard": (
         MODEL + "y = Mystery(w, g)\nu = NoOp(^y)\n", {"freeze": (), "freeze_rows": {"w": "0"}}, {},
-        "node 'y' writes 'w' with op Mystery, which cannot be kept to some entries",
+        "which cannot be kept to some entries; only a pin would put them back",
     ),
 }  # fmt: skip
 

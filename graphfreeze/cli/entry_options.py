@@ -1,19 +1,26 @@
-"""The options of ``freeze`` that choose entries of single tables: by place, by mask, by word."""
+"""The options of ``freeze`` and ``patch`` that choose scopes, and entries of single tables."""
 
 from collections.abc import Callable
 
 import click
 
 from graphfreeze.cli.options import parse_files, parse_places
-from graphfreeze.cli.sections import entry_option, word_option
+from graphfreeze.cli.sections import entry_option, scope_option, word_option
 from graphfreeze.selection.plan import CHOICES
 
 Command = Callable[..., None]
 Decorator = Callable[[Command], Command]
 
 
+def scopes(command: Command) -> Command:
+    """Add those that choose by patterns and tensors to a command."""
+    for option in reversed(_BY_PATTERN):
+        command = option(command)
+    return command
+
+
 def entries(command: Command) -> Command:
-    """Add all of them to a command."""
+    """Add those that choose by place, by mask and by word to a command."""
     for option in reversed((*_BY_PLACE, *_BY_WORD)):
         command = option(command)
     return command
@@ -38,6 +45,17 @@ def choice_option(make: Callable[..., Decorator], name: str, told: str) -> Decor
     return make(name, type=shown, callback=lambda _, __, value: value or first, help=told)
 
 
+_BY_PATTERN = (
+    scope_option("--freeze", metavar="P", multiple=True, help="Freeze what a pattern matches."),
+    scope_option("--except", "except_", metavar="P", multiple=True, help="Leave this trainable."),
+    scope_option("--train-only", metavar="P", multiple=True, help="Freeze all but this."),
+    scope_option(
+        "--stop-gradient",
+        metavar="TENSOR",
+        multiple=True,
+        help="Nothing learns through this tensor.",
+    ),
+)
 _BY_PLACE = (
     _places("--freeze-rows", "VAR=ROWS", "Freeze rows: 'embedding=0:1000,1012,-5:'."),
     _places("--train-rows", "VAR=ROWS", "Freeze all rows but these."),

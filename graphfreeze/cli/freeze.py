@@ -11,7 +11,7 @@ from graphfreeze import api
 from graphfreeze.cli import options
 from graphfreeze.cli.chatter import without_chatter
 from graphfreeze.cli.console import print_json, print_lines, warn, working
-from graphfreeze.cli.entry_options import choice_option, entries
+from graphfreeze.cli.entry_options import choice_option, entries, scopes
 from graphfreeze.cli.freeze_options import DEFAULT, FreezeOptions, check_options, check_plan
 from graphfreeze.cli.sections import SectionedCommand, scope_option, training_option
 from graphfreeze.cli.training_options import settings
@@ -49,12 +49,7 @@ Examples:
 )
 @options.model
 @click.argument("out", metavar="OUT", required=False)
-@scope_option("--freeze", metavar="P", multiple=True, help="Freeze what a pattern matches.")
-@scope_option("--except", "except_", metavar="P", multiple=True, help="Leave this trainable.")
-@scope_option("--train-only", metavar="P", multiple=True, help="Freeze all but this.")
-@scope_option(
-    "--stop-gradient", metavar="TENSOR", multiple=True, help="Nothing learns through this tensor."
-)
+@scopes
 @choice_option(
     scope_option,
     "--batch-norm",

@@ -8,7 +8,7 @@ import msgspec
 from graphfreeze import api
 from graphfreeze.cli import options
 from graphfreeze.cli.console import print_json, print_lines
-from graphfreeze.cli.entry_options import choice_option, entries
+from graphfreeze.cli.entry_options import choice_option, entries, scopes
 from graphfreeze.cli.freeze_options import check_plan
 from graphfreeze.cli.sections import SectionedCommand, scope_option, training_option
 from graphfreeze.model.records import FreezeRecord
@@ -51,12 +51,7 @@ class PatchOptions(msgspec.Struct, frozen=True):
 )
 @options.model
 @click.argument("out", metavar="OUT", required=False)
-@scope_option("--freeze", metavar="P", multiple=True, help="Freeze what a pattern matches.")
-@scope_option("--except", "except_", metavar="P", multiple=True, help="Leave this trainable.")
-@scope_option("--train-only", metavar="P", multiple=True, help="Freeze all but this.")
-@scope_option(
-    "--stop-gradient", metavar="TENSOR", multiple=True, help="Nothing learns through this tensor."
-)
+@scopes
 @choice_option(
     scope_option,
     "--batch-norm",

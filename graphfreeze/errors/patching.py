@@ -34,6 +34,15 @@ class PatchError(GraphfreezeError):
         )
 
     @classmethod
+    def needs_pin(cls, variable: str, node: str, *, op: str) -> PatchError:
+        """Name a writer of a partly frozen variable whose frozen entries only a pin would keep."""
+        return cls(
+            f"node {node!r} writes {variable!r} with op {op}, which cannot be kept to some "
+            "entries; only a pin would put them back, a new variable, and a patch adds none; "
+            f"freeze {variable!r} whole, or rebuild with 'freeze'"
+        )
+
+    @classmethod
     def nothing_written(cls, variables: Sequence[str]) -> PatchError:
         """Name frozen variables that no training step of a graph writes."""
         return cls(

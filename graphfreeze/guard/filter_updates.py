@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from graphfreeze.errors import RewriteError
+from graphfreeze.errors import GraphfreezeError, PatchError, RewriteError
 from graphfreeze.model.control_flow import nodes_in_loops
 from graphfreeze.model.model import Model
 from graphfreeze.model.variables import Variable
@@ -57,7 +57,7 @@ class FilterUpdates:
     name = "filter_updates"
 
     def plan(self, draft: Draft) -> Iterator[Edit]:
-        """Yield the edits; raises RewriteError for a writer that cannot be guarded."""
+        """Yield the edits; raises RewriteError, PatchError for a writer that cannot be."""
         looped, partly = nodes_in_loops(draft.graph), self.selection.partly
         for variable, writer in self.step.writers(draft, partly):
             entries = partly[variable]
@@ -67,8 +67,7 @@ class FilterUpdates:
             if edits is None and is_pinned(draft.graph, variable, writer):
                 continue
             if edits is None:
-                op = draft.graph.op(writer)
-                raise RewriteError.unguarded_writer(variable.name, writer, op=op)
+                raise self._unguarded(variable, writer, draft.graph.op(writer))
             yield from edits
 
     def verify(self, base: Model, draft: Draft) -> str | None:
@@ -78,6 +77,12 @@ class FilterUpdates:
             if not _is_guarded(draft, variable, partly[variable], writer):
                 return f"{writer} writes {variable.name} without a guard"
         return None
+
+    def _unguarded(self, variable: Variable, writer: str, op: str) -> GraphfreezeError:
+        """Return why a writer is refused: to a training of others no pin can be added."""
+        if self.step.ops is not None:
+            return PatchError.needs_pin(variable.name, writer, op=op)
+        return RewriteError.unguarded_writer(variable.name, writer, op=op)
 
 
 def _is_guarded(draft: Draft, variable: Variable, entries: Entries, writer: str) -> bool:
