@@ -85,6 +85,7 @@ class RowsInitialised(msgspec.Struct, frozen=True):
 class ModelRecord(msgspec.Struct, frozen=True, kw_only=True):
     """A model as ``show`` tells it.
 
+    ``steps`` are the nodes that run a whole step of a training, whatever collections say.
     ``train_op`` is the first of ``train_ops``, ``training`` what it does as far as that is
     recognised; ``nodes_added`` and ``nodes_removed`` are 0, so that
     a program can read this and a FreezeRecord alike.
@@ -101,6 +102,7 @@ class ModelRecord(msgspec.Struct, frozen=True, kw_only=True):
     train_op: str | None
     variables: list[VariableRecord]
     training: TrainingRecord | None = None
+    steps: list[str] = []
     nodes_added: int = 0
     nodes_removed: int = 0
 

@@ -15,6 +15,7 @@ from graphfreeze.model.model import Model
 from graphfreeze.model.recognised import recognise
 from graphfreeze.model.records import FreezeRecord, ModelRecord, RowsInitialised, WordRecord
 from graphfreeze.model.static_shapes import find_shape
+from graphfreeze.model.step_ends import StepEnds
 from graphfreeze.model.tables import Table
 from graphfreeze.model.training import TRAIN_OP_KEYS, Training
 from graphfreeze.model.variables import Variable
@@ -45,6 +46,7 @@ def model_record(model: Model, scope: Sequence[str] = ()) -> ModelRecord:
     train_ops = [name for key in keys for name in node_entries(model.collections, key)]
     chosen = matching(scope, [v.name for v in model.variables]) if scope else None
     former = find_former(model)
+    is_old = not former or is_patched(model)
     return ModelRecord(
         path=path_text(model.source.path),
         format=model.source.format,
@@ -55,7 +57,8 @@ def model_record(model: Model, scope: Sequence[str] = ()) -> ModelRecord:
         losses=node_entries(model.collections, "losses"),
         train_ops=train_ops,
         train_op=train_ops[0] if train_ops else None,
-        training=None if former and not is_patched(model) else recognise(training, kept=True),
+        training=recognise(training, kept=True) if is_old else None,
+        steps=list(StepEnds(training).ends) if is_old and training.writers else [],
         variables=[
             former.get(v.name) or variable_record(v, _state(v, slots))
             for v in model.variables

@@ -35,9 +35,11 @@ def show_lines(record: ModelRecord, *, verbose: bool = False) -> Iterator[Text]:
             ("nodes", [f"{record.nodes:,}"]),
             ("checkpoint", [record.checkpoint or "none found; name one with --checkpoint"]),
             ("losses", record.losses or ["none in the collection 'losses'"]),
-            ("train ops", record.train_ops or ["none"]),
+            ("train ops", record.train_ops or ["none in a collection"]),
         ]
     )
+    if record.steps and record.steps != record.train_ops:
+        yield from facts([("steps", record.steps)])
     trained = training_facts("training", record.training, is_old=False)
     yield from facts(trained, is_listing=True)
     if not record.variables:

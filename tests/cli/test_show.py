@@ -116,3 +116,13 @@ def test_a_lost_record_is_no_error(run, models: Path) -> None:
     Path("bundle/graphfreeze.json").unlink()
     code, out, _ = run("show", "bundle", "--scope", "hidden")
     assert (code, out.count("not trainable\n")) == (0, 2)
+
+
+def test_the_step_that_no_collection_names(run, models: Path) -> None:
+    _, out, _ = run("show", "wide_deep")
+    assert "steps        head/AssignAdd" in out.splitlines()
+    _, out, _ = run("show", "bert_adamw", "--json")
+    told = json.loads(out)
+    assert (told["train_ops"], told["steps"]) == ([], ["train_op"])
+    _, out, _ = run("show", "text_classifier")
+    assert "\nsteps" not in out
