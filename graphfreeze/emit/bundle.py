@@ -7,13 +7,13 @@ from typing import Protocol
 
 import msgspec
 
-from graphfreeze.emit.checkpoint import write_checkpoint
+from graphfreeze.emit.checkpoint import link_or_copy, write_checkpoint
 from graphfreeze.emit.graph_file import file_bytes, model_bytes
 from graphfreeze.emit.manifest import make_manifest
 from graphfreeze.emit.place import FILE_SUFFIXES, check_place, is_file, whole_or_nothing
 from graphfreeze.model.manifest import Manifest
 from graphfreeze.model.model import Model, Source
-from graphfreeze.model.records import NAME, RECORD
+from graphfreeze.model.records import NAME, RECORD, RESERVE
 from graphfreeze.rewrite.builder import MARK
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.edits import SetCollection
@@ -67,7 +67,10 @@ def _write_bundle(draft: Draft, record: Record, place: Path) -> None:
     (place / RECORD).write_bytes(told)
     digest = hashlib.sha256(told).hexdigest()
     draft.apply(_mark({"record": RECORD, "sha256": digest, "graphfreeze": record.graphfreeze}))
-    (place / f"{NAME}.meta").write_bytes(file_bytes(draft, ".meta"))
+    graph = place / f"{NAME}.meta"
+    graph.write_bytes(file_bytes(draft, ".meta"))
+    # Who saves over OUT/model has TensorFlow's export there, of which nothing can be undone.
+    link_or_copy(graph, place / RESERVE)
 
 
 def _graph_bytes(draft: Draft, record: Record, suffix: str) -> bytes:

@@ -41,12 +41,16 @@ def write_checkpoint(draft: Draft, folder: Path) -> None:
 def link_checkpoint(prefix: Path, to: Path) -> None:
     """Link or copy the files of a V2 checkpoint to another prefix; raises LoadError."""
     for file in (Path(f"{prefix}.index"), *read_index(prefix).shards):
-        target = f"{to}{str(file)[len(str(prefix)) :]}"
-        try:
-            # What a symbolic link leads to: the link itself may be relative, or not last.
-            os.link(os.path.realpath(file), target)
-        except OSError:
-            shutil.copyfile(file, target)
+        link_or_copy(file, Path(f"{to}{str(file)[len(str(prefix)) :]}"))
+
+
+def link_or_copy(file: Path, to: Path) -> None:
+    """Let a file have another name, or copy it where the file system knows no links."""
+    try:
+        # What a symbolic link leads to: the link itself may be relative, or not last.
+        os.link(os.path.realpath(file), to)
+    except OSError:
+        shutil.copyfile(file, to)
 
 
 def _merge(draft: Draft, contents: Contents, folder: Path) -> None:

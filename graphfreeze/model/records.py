@@ -5,8 +5,8 @@ import msgspec
 from graphfreeze.model.patch_records import PatchRecord
 from graphfreeze.model.training_records import TrainingRecord
 
-NAME, RECORD = "model", "graphfreeze.json"
-"""What the files of a bundle are called: its graph and checkpoint, its record."""
+NAME, RECORD, RESERVE = "model", "graphfreeze.json", "graphfreeze.meta"
+"""What the files of a bundle are called: its graph and checkpoint, its record, its graph again."""
 
 
 class ScaleRecord(msgspec.Struct, frozen=True):

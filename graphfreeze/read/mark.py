@@ -1,5 +1,6 @@
 """What a graph that graphfreeze wrote says of itself."""
 
+from filecmp import cmp
 from pathlib import Path
 
 import msgspec
@@ -7,7 +8,7 @@ import msgspec
 from graphfreeze.errors import UndoError
 from graphfreeze.model.manifest import Manifest, digest
 from graphfreeze.model.model import Model
-from graphfreeze.model.records import NAME, RECORD, RowsInitialised, VariableRecord
+from graphfreeze.model.records import NAME, RECORD, RESERVE, RowsInitialised, VariableRecord
 from graphfreeze.rewrite.builder import MARK
 
 
@@ -64,9 +65,15 @@ def read_variables(model: Model) -> tuple[VariableRecord, ...]:
 
 
 def find_bundle_graph(folder: Path) -> Path | None:
-    """Return the graph file that graphfreeze wrote to a folder, None if it is no bundle."""
-    file = folder / f"{NAME}.meta"
-    return file if (folder / RECORD).is_file() and file.is_file() else None
+    """Return the graph file that graphfreeze wrote to a folder, None if it is no bundle.
+
+    Where TensorFlow wrote over it, that is the other file of the same bytes."""
+    own, reserve = folder / f"{NAME}.meta", folder / RESERVE
+    if not (folder / RECORD).is_file():
+        return None
+    if reserve.is_file() and not (own.is_file() and cmp(own, reserve, shallow=False)):
+        return reserve
+    return own if own.is_file() else None
 
 
 def _entry(model: Model) -> bytes:

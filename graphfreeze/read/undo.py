@@ -18,7 +18,7 @@ def written_graph(model: Model) -> Model:
     loaded from a file is that file. Raises LoadError."""
     given = model.source.given
     own = find_bundle_graph(given) if given is not None and given.is_dir() else None
-    if own is None or own == model.source.path:
+    if own is None or model.source.path.samefile(own):
         return model
     written = read_document(own, model.source.checkpoint)
     return replace(written, source=replace(model.source, path=own, format=written.source.format))

@@ -226,8 +226,9 @@ def test_save_fails_in_the_middle(
 def test_bundle_without_new_values(tmp_path: Path) -> None:
     before = listing(TEXT_CLASSIFIER)
     save(frozen_classifier(), tmp_path / "out")
-    names = ["checkpoint", "graphfreeze.json", "model.data-00000-of-00001", "model.index"]
-    assert sorted(each.name for each in (tmp_path / "out").iterdir()) == [*names, "model.meta"]
+    names = ["checkpoint", "graphfreeze.json", "graphfreeze.meta", "model.data-00000-of-00001"]
+    written = sorted(each.name for each in (tmp_path / "out").iterdir())
+    assert written == [*names, "model.index", "model.meta"]
     assert 'model_checkpoint_path: "model"' in (tmp_path / "out" / "checkpoint").read_text()
     assert listing(TEXT_CLASSIFIER) == before
 

@@ -94,7 +94,7 @@ def test_files(name: str, make_bundle: Callable[..., Made]) -> None:
     made = make_bundle(name)
     shards = sorted(path.name for path in made.folder.glob("model.data-*"))
     assert shards == ["model.data-00000-of-00002", "model.data-00001-of-00002"]
-    others = {"model.meta", "model.index", "checkpoint", "graphfreeze.json"}
+    others = {"model.meta", "model.index", "checkpoint", "graphfreeze.json", "graphfreeze.meta"}
     assert {path.name for path in made.folder.iterdir()} == others | set(shards)
     state = (made.folder / "checkpoint").read_text()
     assert str(made.folder) not in state
