@@ -10,7 +10,6 @@ from graphfreeze.guard.prune_collections import PruneCollections
 from graphfreeze.guard.stop_slots import StopSlots
 from graphfreeze.model.model import Model
 from graphfreeze.model.step_ends import StepEnds
-from graphfreeze.model.training import Training
 from graphfreeze.patched import Patched
 from graphfreeze.read.former import get_former
 from graphfreeze.read.mark import is_marked
@@ -51,7 +50,7 @@ def patch(
     check_plan(plan)
     model = model if former is None else former.original
     draft = Draft(model)
-    training = Training(model.graph, model.collections, model.variables, model.header).find()
+    training = model.training
     slots = {variable.name for variable in (*training.slots, *training.bound)}
     selection = resolve(plan, draft.variables, draft.graph, saver=draft.saver_ops, slots=slots)
     check_selection(selection)

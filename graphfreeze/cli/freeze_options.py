@@ -1,10 +1,8 @@
 """What the command line of ``freeze`` holds, and which options do not go together."""
 
-from pathlib import Path
-
 import click
-import msgspec
 
+from graphfreeze.cli.options import OutOptions
 from graphfreeze.emit.place import is_file
 from graphfreeze.selection.plan import FreezePlan
 
@@ -21,11 +19,10 @@ _NEEDS = {
 }
 
 
-class FreezeOptions(msgspec.Struct, frozen=True):
+class FreezeOptions(OutOptions, frozen=True):
     """The command line of ``freeze``, but for what is to stop learning."""
 
     model: str
-    out: str | None
     loss: tuple[str, ...]
     optimizer: str | None
     learning_rate: float | None
@@ -43,14 +40,8 @@ class FreezeOptions(msgspec.Struct, frozen=True):
     checkpoint: str | None
     force: bool
     seed: int | None
-    dry_run: bool
     json: bool
     verbose: bool
-
-    @property
-    def place(self) -> Path | None:
-        """Where the result goes, None if that was left out."""
-        return Path(self.out) if self.out is not None else None
 
     @property
     def is_graph_file(self) -> bool:
@@ -80,8 +71,7 @@ def _flag(name: str) -> str:
 
 def check_options(chosen: FreezeOptions) -> None:
     """Refuse options that do not go together; raises UsageError."""
-    if chosen.place is None and not chosen.dry_run:
-        raise click.UsageError("missing argument 'OUT'; only with --dry-run it may be left out")
+    chosen.check_place()
     given = {
         "--loss": chosen.loss,
         "--optimizer": chosen.optimizer,

@@ -1,8 +1,28 @@
 """What several commands take, and how options of single tables are read."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import click
+import msgspec
+
+
+class OutOptions(msgspec.Struct, frozen=True):
+    """What the command line of a command that makes a model says of where it goes."""
+
+    out: str | None
+    dry_run: bool
+
+    @property
+    def place(self) -> Path | None:
+        """Where the result goes, None if that was left out."""
+        return Path(self.out) if self.out is not None else None
+
+    def check_place(self) -> None:
+        """Refuse a command line without a place; raises UsageError."""
+        if self.place is None and not self.dry_run:
+            raise click.UsageError("missing argument 'OUT'; only with --dry-run it may be left out")
+
 
 model = click.argument("model", metavar="MODEL")
 checkpoint = click.option(

@@ -1,7 +1,5 @@
 """graphfreeze patch: stop what trains chosen parts of a model in its own training graph."""
 
-from pathlib import Path
-
 import click
 import msgspec
 
@@ -24,24 +22,17 @@ Examples:
 """
 
 
-class PatchOptions(msgspec.Struct, frozen=True):
+class PatchOptions(options.OutOptions, frozen=True):
     """The command line of ``patch``, but for what is to stop learning."""
 
     model: str
-    out: str | None
     train_op: tuple[str, ...]
     clip_counts_frozen: bool
     refreeze: bool
     checkpoint: str | None
     force: bool
-    dry_run: bool
     json: bool
     verbose: bool
-
-    @property
-    def place(self) -> Path | None:
-        """Where the result goes, None if that was left out."""
-        return Path(self.out) if self.out is not None else None
 
 
 @click.command(
@@ -99,8 +90,7 @@ def patch(context: click.Context, /, **_: object) -> None:
     chosen = msgspec.convert(context.params, PatchOptions)
     plan = FreezePlan(**{name: context.params[name] for name in FreezePlan.__struct_fields__})
     check_plan(plan)
-    if chosen.place is None and not chosen.dry_run:
-        raise click.UsageError("missing argument 'OUT'; only with --dry-run it may be left out")
+    chosen.check_place()
     record = _run(chosen, plan)
     if chosen.json:
         print_json(record)

@@ -73,10 +73,9 @@ class Clipped:
 
     def _take(self, writer: str) -> None:
         self.writers.add(writer)
-        definition = self.graph.ops.find(self.graph.op(writer))
-        names = [str(arg.name) for arg in definition.input_arg] if definition is not None else []
-        if "indices" in names:
-            self._add(self.graph.data_inputs(writer)[names.index("indices")])
+        ids = self.graph.arguments(writer).get("indices")
+        if ids is not None:
+            self._add(ids)
 
     def _add(self, ids: TensorRef) -> None:
         # In a branch they are those from before it: the norm may decide which one is taken.

@@ -81,6 +81,15 @@ class Graph:
         """Return the tensors that a node takes."""
         return tuple(ref for ref in self._inputs[name] if not ref.is_control)
 
+    def arguments(self, name: str) -> dict[str, TensorRef]:
+        """Return a node's data inputs by the names that its op gives them.
+
+        There are none for an op that nobody knows, or that takes lists."""
+        definition = self.ops.find(self.op(name))
+        names = [str(arg.name) for arg in definition.input_arg] if definition is not None else []
+        refs = self.data_inputs(name)
+        return dict(zip(names, refs, strict=True)) if len(names) == len(refs) else {}
+
     def ref_at(self, edge: Edge) -> TensorRef:
         """Return what stands at an edge."""
         return self._inputs[edge.consumer][edge.slot]

@@ -8,6 +8,7 @@ from pathlib import Path
 from graphfreeze.model.graph import Graph
 from graphfreeze.model.layout import Block
 from graphfreeze.model.saver import SaverOps, find_saver
+from graphfreeze.model.training import Training
 from graphfreeze.model.variables import Variable, find_variables
 from graphfreeze.model.wire import Codec
 from graphfreeze.schema import CollectionDef, GraphDef, MetaGraphDef, SaverDef
@@ -59,6 +60,11 @@ class Model:
     def saver_ops(self) -> SaverOps | None:
         """The ops of the model's own saver."""
         return find_saver(self.graph, self.saver)
+
+    @cached_property
+    def training(self) -> Training:
+        """The training that the graph holds; finding it takes longest of all that is told of it."""
+        return Training(self.graph, self.collections, self.variables, self.header).find()
 
     @property
     def meta_graph(self) -> Block | None:

@@ -11,7 +11,6 @@ from graphfreeze.model.model import Model
 from graphfreeze.model.queue_runners import keep_runners
 from graphfreeze.model.recognised import recognise
 from graphfreeze.model.saver import save_ops
-from graphfreeze.model.training import Training
 from graphfreeze.model.training_records import TrainingRecord
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.edits import DropKey, Edit, RemoveNode, ReplaceNode, SetCollection
@@ -49,7 +48,7 @@ class DropTraining:
 
     def plan(self, draft: Draft) -> Iterator[Edit]:
         """Yield the edits."""
-        training = self._find(draft)
+        training = draft.training(self.keep)
         gone = training.found
         if not gone:
             return
@@ -66,13 +65,8 @@ class DropTraining:
 
     def verify(self, base: Model, draft: Draft) -> str | None:
         """Look for what is left of the old training."""
-        left = self._find(draft).found
+        left = draft.training(self.keep).found
         return f"{next(iter(left))} still serves a training" if left else None
-
-    def _find(self, draft: Draft) -> Training:
-        header = draft.base.header
-        training = Training(draft.graph, draft.collections, draft.variables, header, self.keep)
-        return training.find()
 
 
 def _saver_edits(draft: Draft, gone: dict[str, None]) -> Iterator[Edit]:

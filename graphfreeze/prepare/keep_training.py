@@ -39,7 +39,7 @@ class KeepTraining:
 
     def plan(self, draft: Draft) -> Iterator[Edit]:
         """Yield the edits; raises RewriteError if what a step fetches runs the old training."""
-        training = self._find(draft)
+        training = draft.training(self.keep)
         if not training.found:
             return
         writers = {name for name in training.writers if name in training.found}
@@ -60,11 +60,6 @@ class KeepTraining:
         """Look for a node of the old training that is gone."""
         lost = [name for name in self.aside if name not in draft.graph]
         return f"{min(lost)} of the old training is gone" if lost else None
-
-    def _find(self, draft: Draft) -> Training:
-        header = draft.base.header
-        training = Training(draft.graph, draft.collections, draft.variables, header, self.keep)
-        return training.find()
 
 
 def _check(training: Training, writers: Collection[str], updates: Collection[str]) -> None:

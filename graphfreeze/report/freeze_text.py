@@ -6,7 +6,6 @@ from pathlib import Path
 
 from rich.text import Text
 
-from graphfreeze.emit.place import is_file
 from graphfreeze.model.records import FreezeRecord, VariableRecord
 from graphfreeze.report.choices import OVERLAY
 from graphfreeze.report.columns import (
@@ -34,6 +33,7 @@ from graphfreeze.report.lines import (
     sum_of,
     sum_text,
     table,
+    written_text,
 )
 from graphfreeze.report.settings_text import number_text, settings_facts
 from graphfreeze.report.training_text import training_facts
@@ -59,9 +59,7 @@ def freeze_lines(
     if out is None:
         yield Text("dry run: nothing was written", "bold")
         return
-    # A suffix that is mistyped makes a folder.
-    kind = "the folder " if out.suffix and not is_file(out) else ""
-    yield Text.assemble(f"written to {kind}", (str(out), "bold"), ", to be used so:")
+    yield written_text(out, ", to be used so:")
     yield Text("    with tf.Graph().as_default(), tf.compat.v1.Session() as sess:")
     yield from (Text(f"        {line}") for line in _usage(record, out))
 

@@ -3,9 +3,11 @@
 import re
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
 from rich.text import Text
 
+from graphfreeze.emit.place import is_file
 from graphfreeze.model.records import VariableRecord
 from graphfreeze.report.columns import (
     Row,
@@ -116,6 +118,12 @@ def frozen_count(variable: VariableRecord) -> int:
 def is_whole(variable: VariableRecord) -> bool:
     """Tell whether its state says it all: nothing is told of its entries."""
     return not (variable.state == PARTLY or variable.frozen_elements or variable.row_scale)
+
+
+def written_text(out: Path, rest: str) -> Text:
+    """Return where a result was written; a suffix that is mistyped makes a folder."""
+    kind = "the folder " if out.suffix and not is_file(out) else ""
+    return Text.assemble(f"written to {kind}", (str(out), "bold"), rest)
 
 
 def byte_count(variable: VariableRecord) -> int:

@@ -6,13 +6,12 @@ from pathlib import Path
 from msgspec.structs import replace
 from rich.text import Text
 
-from graphfreeze.emit.place import is_file
 from graphfreeze.model.patch_records import PatchRecord, WriterRecord
 from graphfreeze.model.records import FreezeRecord
 from graphfreeze.report.columns import count_text
 from graphfreeze.report.entry_text import note_facts
 from graphfreeze.report.freeze_text import variable_lines
-from graphfreeze.report.lines import MOST_NAMES, facts, some_of
+from graphfreeze.report.lines import MOST_NAMES, facts, some_of, written_text
 from graphfreeze.report.wholes import whole_variables
 from graphfreeze.selection.resolve import SLOT
 
@@ -34,9 +33,7 @@ def patch_lines(record: FreezeRecord, out: Path | None, *, verbose: bool = False
     if out is None:
         yield Text("dry run: nothing was written", "bold")
         return
-    # A suffix that is mistyped makes a folder.
-    kind = "the folder " if out.suffix and not is_file(out) else ""
-    yield Text.assemble(f"written to {kind}", (str(out), "bold"), "; scripts and checkpoints fit")
+    yield written_text(out, "; scripts and checkpoints fit")
 
 
 def _told(patch: PatchRecord, verbose: bool) -> Iterator[tuple[str, Sequence[str]]]:

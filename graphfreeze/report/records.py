@@ -17,7 +17,7 @@ from graphfreeze.model.records import FreezeRecord, ModelRecord, RowsInitialised
 from graphfreeze.model.static_shapes import find_shape
 from graphfreeze.model.step_ends import StepEnds
 from graphfreeze.model.tables import Table
-from graphfreeze.model.training import TRAIN_OP_KEYS, Training
+from graphfreeze.model.training import TRAIN_OP_KEYS
 from graphfreeze.model.variables import Variable
 from graphfreeze.read.former import Former
 from graphfreeze.report.choices import choice_records, variable_record
@@ -40,7 +40,7 @@ def model_record(model: Model, scope: Sequence[str] = ()) -> ModelRecord:
     What graphfreeze wrote is told with the states and rules that it was written with.
     With patterns in ``scope`` only variables that one of them matches are told; raises
     SelectionError if a pattern matches none."""
-    training = Training(model.graph, model.collections, model.variables, model.header).find()
+    training = model.training
     slots = {variable.name for variable in (*training.slots, *training.bound)}
     keys = sorted(TRAIN_OP_KEYS)
     train_ops = [name for key in keys for name in node_entries(model.collections, key)]

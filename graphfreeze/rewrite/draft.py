@@ -1,6 +1,6 @@
 """A model seen through the edits made so far."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from functools import cached_property
 
 from graphfreeze.errors import RewriteError
@@ -11,6 +11,7 @@ from graphfreeze.model.model import Model
 from graphfreeze.model.names import TensorRef, control
 from graphfreeze.model.saver import SaverOps, find_saver, saved_entries
 from graphfreeze.model.tables import Table, find_tables
+from graphfreeze.model.training import Training
 from graphfreeze.model.variables import Variable, find_variables
 from graphfreeze.rewrite.edits import (
     AddFunction,
@@ -84,6 +85,11 @@ class Draft:
     def saver_ops(self) -> SaverOps | None:
         """The ops of the saver as it now stands."""
         return find_saver(self.graph, self.saver)
+
+    def training(self, keep: Sequence[str] = ()) -> Training:
+        """Return the training that the graph now holds; ``keep`` are tensors of the model's."""
+        header = self.base.header
+        return Training(self.graph, self.collections, self.variables, header, tuple(keep)).find()
 
     def saved_keys(self) -> dict[str, str]:
         """Return the key that the saver keeps each variable under; parts share the whole's."""

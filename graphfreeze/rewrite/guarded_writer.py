@@ -30,7 +30,4 @@ class GuardedWriter:
     @property
     def arguments(self) -> dict[str, TensorRef]:
         """The writer's inputs by the names that its op gives them; none where it takes lists."""
-        definition = self.graph.ops.find(str(self.node.op))
-        names = [str(arg.name) for arg in definition.input_arg] if definition is not None else []
-        refs = self.graph.data_inputs(self.writer)
-        return dict(zip(names, refs, strict=True)) if len(names) == len(refs) else {}
+        return self.graph.arguments(self.writer)

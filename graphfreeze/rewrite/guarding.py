@@ -33,9 +33,5 @@ def is_guarded(draft: Draft, variable: Variable, entries: Entries, writer: str) 
 
 
 def _takes_own_rows(draft: Draft, writer: str) -> bool:
-    definition = draft.graph.ops.find(draft.graph.op(writer))
-    names = [str(arg.name) for arg in definition.input_arg] if definition is not None else []
-    if "indices" not in names:
-        return False
-    rows = draft.graph.data_inputs(writer)[names.index("indices")]
-    return rows.node.startswith(f"{writer}/{MARK}/")
+    rows = draft.graph.arguments(writer).get("indices")
+    return rows is not None and rows.node.startswith(f"{writer}/{MARK}/")

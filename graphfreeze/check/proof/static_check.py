@@ -71,8 +71,7 @@ def _step_of_patch(draft: Draft, patch: PatchRecord) -> Step:
     if patch.is_named:
         return Step(ops=tuple(patch.steps))
     model = draft.base
-    training = Training(model.graph, model.collections, model.variables, model.header).find()
-    return Step(ops=StepEnds(training).may_write)
+    return Step(ops=StepEnds(model.training).may_write)
 
 
 def _without_stops(draft: Draft, selection: Selection) -> Draft:
