@@ -53,6 +53,10 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
         LoadError.bad_checkpoint("in/m", "Data loss:\nblock checksum mismatch"),
         "in/m: the checkpoint cannot be read (Data loss: block checksum mismatch)",
     ),
+    "LoadError.bad_constant": (
+        LoadError.bad_constant("w", "too few\n bytes", path="m.pb"),
+        "m.pb: the value of 'w' cannot be read (too few bytes); leave it a constant",
+    ),
     "LoadError.unreadable_values": (
         LoadError.unreadable_values("words", "DT_STRING is no type of numbers", prefix="in/m"),
         "in/m: the values of 'words' cannot be read (DT_STRING is no type of numbers); leave",

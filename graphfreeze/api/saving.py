@@ -25,7 +25,7 @@ from graphfreeze.rewrite.run import Pass, run
 def check_out(model: Model, out: str | Path, *, force: bool = False) -> None:
     """Refuse a place to freeze to that ``save`` would refuse later on; raises EmitError."""
     check_place(Path(out), model.source, force=force)
-    if not is_file(Path(out)) and model.source.checkpoint is None:
+    if not is_file(Path(out)) and model.source.checkpoint is None and model.variables:
         raise EmitError.no_checkpoint(model.source.path)
 
 

@@ -8,6 +8,7 @@ from types import ModuleType
 import numpy as np
 
 from graphfreeze.emit.boxes import Array, Box, parse_box, places_of, whole, with_rows
+from graphfreeze.emit.constants import read_constant
 from graphfreeze.emit.contents import Contents, variable_of
 from graphfreeze.emit.recipes import KEPT, Recipe
 from graphfreeze.emit.source import reason_of, runtime_prefix
@@ -17,6 +18,7 @@ from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.edits import (
     Appended,
     FromCheckpoint,
+    FromConst,
     FromInitializer,
     FromRows,
     Inline,
@@ -57,7 +59,7 @@ class Values:
     def restored(self, entries: list[Entry]) -> list[object]:
         """Return tensors of what the source's checkpoint has."""
         values: list[object] = self.tf.raw_ops.RestoreV2(
-            prefix=runtime_prefix(self.contents.prefix),
+            prefix=runtime_prefix(self.contents.source),
             tensor_names=[entry.key for entry in entries],
             shape_and_slices=[entry.slice for entry in entries],
             dtypes=[self.tf.as_dtype(self.draft.graph.dtype(e.tensor)) for e in entries],
@@ -73,16 +75,19 @@ class Values:
             yield
         except (*kinds, errors.OutOfRangeError) as error:
             reason = reason_of(str(error))
-            raise LoadError.bad_checkpoint(self.contents.prefix, reason) from error
+            raise LoadError.bad_checkpoint(self.contents.source, reason) from error
 
     def _begun(self, entry: Entry, recipe: Recipe) -> Array:
-        """Return what an entry has before its changes: memory of its own, to be written to."""
+        """Return what an entry has before its changes: memory of its own, or read-only."""
         match recipe.base:
             case FromInitializer():
                 # What a session gives may be the memory of the variable itself.
                 return self._initial(entry).copy()
             case Inline(values):
                 return values[_box(entry, values).index].copy()
+            case FromConst(node):
+                values = read_constant(self.tf, self.sess, self.draft.base, node)
+                return values[_box(entry, values).index]
             case FromCheckpoint(key, rows):
                 return self._held(entry, key, rows)
             case FromRows(key, rows):

@@ -31,7 +31,7 @@ def write_checkpoint(draft: Draft, folder: Path) -> None:
     """
     contents = find_contents(draft)
     if contents.is_linkable and not contents.new:
-        link_checkpoint(contents.prefix, folder / NAME)
+        link_checkpoint(contents.source, folder / NAME)
     else:
         _merge(draft, contents, folder)
     state = f'model_checkpoint_path: "{NAME}"\nall_model_checkpoint_paths: "{NAME}"\n'
@@ -60,7 +60,7 @@ def _merge(draft: Draft, contents: Contents, folder: Path) -> None:
     prefixes = []
     if contents.is_linkable:
         prefixes.append(parts / "old")
-        link_checkpoint(contents.prefix, prefixes[0])
+        link_checkpoint(contents.source, prefixes[0])
     with building() as tf, session(tf) as sess:
         values = Values(tf, sess, draft, contents)
         if contents.initialized:
@@ -100,7 +100,7 @@ def _save(values: Values, entries: list[Entry], to: Path) -> None:
             tensors.append(graph.get_tensor_by_name(entry.tensor.tensor_name))
         else:
             value = values.value(entry)
-            tensors.append(tf.placeholder(value.dtype, value.shape))
+            tensors.append(tf.placeholder(values.draft.graph.dtype(entry.tensor), value.shape))
             feeds[tensors[-1]] = value
     save = tf.raw_ops.SaveV2(
         prefix=str(to),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from graphfreeze.emit.boxes import parse_box
+from graphfreeze.emit.constants import constant_of
 from graphfreeze.emit.forms import Form, check_values
 from graphfreeze.emit.recipes import KEPT, Recipe, find_recipes
 from graphfreeze.emit.source import Shapes, is_v2, read_shapes
@@ -13,20 +14,27 @@ from graphfreeze.model.attrs import Shape, dtype_name
 from graphfreeze.model.names import TensorRef
 from graphfreeze.model.saver import Entry, saved_variable, slices_at
 from graphfreeze.rewrite.draft import Draft
-from graphfreeze.rewrite.edits import FromInitializer, SetValue
+from graphfreeze.rewrite.edits import FromCheckpoint, FromConst, FromInitializer, SetValue
 
 
 @dataclass(frozen=True)
 class Contents:
     """The entries of a checkpoint, and how those come about that are not the source's.
 
-    ``shapes`` are those of the source's checkpoint; ``forms`` and ``recipes`` are by key."""
+    ``prefix`` is that of the source's checkpoint, None if it has none and needs none; ``shapes``
+    are what that holds; ``forms`` and ``recipes`` are by key."""
 
-    prefix: Path
+    prefix: Path | None
     shapes: Shapes
     entries: tuple[Entry, ...]
     forms: Mapping[str, Form]
     recipes: Mapping[str, Recipe]
+
+    @property
+    def source(self) -> Path:
+        """The prefix of the source's checkpoint, where a value of it is wanted."""
+        assert self.prefix is not None, "a value of a checkpoint that is not there"
+        return self.prefix
 
     @property
     def kept(self) -> tuple[Entry, ...]:
@@ -46,7 +54,8 @@ class Contents:
     @property
     def is_linkable(self) -> bool:
         """Tell whether the files of the source can stay as they are: no key of it changes."""
-        return is_v2(self.prefix) and not self.shapes.keys() & self.recipes.keys()
+        is_there = self.prefix is not None and is_v2(self.prefix)
+        return is_there and not self.shapes.keys() & self.recipes.keys()
 
 
 def find_contents(draft: Draft) -> Contents:
@@ -62,26 +71,35 @@ def find_contents(draft: Draft) -> Contents:
     with edits of its value             what these make of it
     ==================================  =======================
 
-    Starts TensorFlow for a checkpoint of format V1 alone. Raises EmitError where a value cannot be
-    had or does not fit its variable, and LoadError where the source's checkpoint is damaged, lacks
-    a key, or has another shape than the variable.
+    A source without a checkpoint will do where no value of one is wanted. Starts TensorFlow for a
+    checkpoint of format V1 alone. Raises EmitError where a value cannot be had or does not fit its
+    variable, and LoadError where the source's checkpoint is damaged, lacks a key, or has another
+    shape than the variable.
     """
     prefix = draft.base.source.checkpoint
-    if prefix is None:
-        raise EmitError.no_checkpoint(draft.base.source.path)
-    shapes, entries = read_shapes(prefix), tuple(_entries(draft))
+    shapes: Shapes = {} if prefix is None else read_shapes(prefix)
+    entries = tuple(_entries(draft))
     keys: dict[str, list[str]] = {}
     for entry in entries:
         keys.setdefault(variable_of(draft, entry), []).append(entry.key)
     recipes = find_recipes(draft.value_edits, keys, shapes)
+    if prefix is None and (not entries or any(_wants_source(recipes, e) for e in entries)):
+        raise EmitError.no_checkpoint(draft.base.source.path)
     kept = {key: shape for key, shape in shapes.items() if key not in recipes}
     contents = Contents(prefix, shapes, entries, _forms(draft, entries, kept), recipes)
     for entry in entries:
         is_grown = recipes.get(entry.key, KEPT).is_grown
         assert not (entry.slice and is_grown), f"rows appended to {entry.key}, which has parts"
-    check_values(contents.forms, recipes, shapes, prefix)
+    at = prefix or draft.base.source.path
+    check_values(contents.forms, recipes, shapes, at, constants=_constants(draft, recipes))
     _check_initializers(draft, contents)
     return contents
+
+
+def _wants_source(recipes: Mapping[str, Recipe], entry: Entry) -> bool:
+    """Tell whether the value of an entry begins with one in the source's checkpoint."""
+    base = recipes.get(entry.key, KEPT).base
+    return base is None or isinstance(base, FromCheckpoint)
 
 
 def check_graph_alone(draft: Draft, out: Path) -> None:
@@ -142,6 +160,16 @@ def _forms(draft: Draft, entries: tuple[Entry, ...], shapes: Shapes) -> dict[str
         sizes = None if shape is None else tuple(size for size in shape if size is not None)
         forms[entry.key] = Form(dtype_name(draft.graph.dtype(entry.tensor)), sizes)
     return forms
+
+
+def _constants(draft: Draft, recipes: Mapping[str, Recipe]) -> dict[str, Form]:
+    """Return of what form the constants are that values come from."""
+    names = (r.base.node for r in recipes.values() if isinstance(r.base, FromConst))
+    tensors = {name: constant_of(draft.base, name) for name in names}
+    return {
+        name: Form(dtype_name(t.dtype), tuple(int(dim.size) for dim in t.tensor_shape.dim))
+        for name, t in tensors.items()
+    }
 
 
 def _check_initializers(draft: Draft, contents: Contents) -> None:

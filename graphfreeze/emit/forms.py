@@ -8,7 +8,15 @@ from graphfreeze.emit.boxes import Array
 from graphfreeze.emit.recipes import KEPT, Recipe
 from graphfreeze.emit.source import Shapes
 from graphfreeze.errors import EmitError, LoadError
-from graphfreeze.rewrite.edits import Appended, Change, FromCheckpoint, FromRows, Inline, WithRows
+from graphfreeze.rewrite.edits import (
+    Appended,
+    Change,
+    FromCheckpoint,
+    FromConst,
+    FromRows,
+    Inline,
+    WithRows,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +40,18 @@ class Form:
 
 
 def check_values(
-    forms: Mapping[str, Form], recipes: Mapping[str, Recipe], shapes: Shapes, prefix: Path
+    forms: Mapping[str, Form],
+    recipes: Mapping[str, Recipe],
+    shapes: Shapes,
+    prefix: Path,
+    *,
+    constants: Mapping[str, Form] | None = None,
 ) -> None:
     """Check what each key is to hold against its form in the graph.
 
-    ``shapes`` and ``prefix`` are of the source's checkpoint. Raises LoadError where that lacks a
-    key or has another shape, EmitError where an edit does not fit."""
+    ``shapes`` and ``prefix`` are of the source's checkpoint; ``constants`` are of the model's, by
+    node. Raises LoadError where the checkpoint lacks a key or has another shape, EmitError where
+    an edit does not fit."""
     for key in recipes:
         if key not in forms:
             raise EmitError.not_saved(key, forms)
@@ -46,7 +60,7 @@ def check_values(
         if recipe.base is None:
             found = _source_form(key, form, recipe, shapes, prefix)
         else:
-            found = _base_form(key, forms, recipes, (shapes, prefix))
+            found = _base_form(key, forms, recipes, (shapes, prefix, constants or {}))
         for change in recipe.changes:
             found = _changed(key, found, change)
         _require(key, found, form)
@@ -68,14 +82,16 @@ def _base_form(
     key: str,
     forms: Mapping[str, Form],
     recipes: Mapping[str, Recipe],
-    source: tuple[Shapes, Path],
+    source: tuple[Shapes, Path, Mapping[str, Form]],
 ) -> Form:
-    """Return what a key holds before its changes; ``source`` is the checkpoint that there is."""
+    """Return what a key holds before its changes; ``source`` is what there is to take it from."""
     match recipes[key].base:
         case Inline(values):
             return _form_of(values)
+        case FromConst(node):
+            return source[2][node]
         case FromCheckpoint(other, rows):
-            shapes, prefix = source
+            shapes, prefix, _ = source
             if other not in shapes:
                 raise LoadError.no_such_key(other, shapes, prefix=prefix)
             form = Form(forms[key].dtype, tuple(shapes[other]))

@@ -81,6 +81,12 @@ class LoadError(GraphfreezeError):
         return cls(f"{prefix}: the checkpoint cannot be read ({reason.strip()[:300]})")
 
     @classmethod
+    def bad_constant(cls, node: str, reason: str, *, path: PathLike) -> LoadError:
+        """Name a Const whose value fits neither its type nor its shape, and why."""
+        told = " ".join(reason.split())[:300]
+        return cls(f"{path}: the value of {node!r} cannot be read ({told}); leave it a constant")
+
+    @classmethod
     def unreadable_values(cls, key: str, reason: str, *, prefix: PathLike) -> LoadError:
         """Name a variable of a checkpoint whose values are no array, and why."""
         return cls(f"{prefix}: the values of {key!r} cannot be read ({reason}); leave it out")

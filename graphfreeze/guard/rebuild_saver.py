@@ -13,10 +13,9 @@ from graphfreeze.model.variables import Variable
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.edits import (
     AddNode,
+    Change,
     Edit,
     FromInitializer,
-    FromRows,
-    Inline,
     ReplaceNode,
     SetValue,
 )
@@ -126,7 +125,7 @@ def _values(draft: Draft, entries: list[NewEntry]) -> Iterator[SetValue]:
     edits = [edit for edit in draft.value_edits if isinstance(edit, SetValue)]
     initial = {e.source.variable for e in edits if isinstance(e.source, FromInitializer)}
     # Added or changed rows give no whole value.
-    given = {e.key for e in edits if isinstance(e.source, (FromRows, Inline))}
+    given = {e.key for e in edits if not isinstance(e.source, Change)}
     for entry in entries:
         if entry.variable.name not in initial and entry.key not in given:
             yield SetValue(entry.key, FromInitializer(entry.variable.name), if_missing=True)

@@ -94,6 +94,13 @@ class FromCheckpoint:
     rows: RowSet | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class FromConst:
+    """The value of a Const node of the base model, whether the draft still has it or not."""
+
+    node: str
+
+
 @dataclass(frozen=True, eq=False)
 class Inline:
     """An array that is at hand."""
@@ -127,7 +134,7 @@ class Reset:
     number: float
 
 
-Base = FromInitializer | FromRows | FromCheckpoint | Inline
+Base = FromInitializer | FromRows | FromCheckpoint | FromConst | Inline
 Change = Appended | WithRows | Reset
 Value = Base | Change
 
