@@ -56,7 +56,11 @@ with _without_runtime():
     from tensorflow.core.framework.tensor_slice_pb2 import TensorSliceProto
     from tensorflow.core.framework.variable_pb2 import VariableDef
     from tensorflow.core.protobuf.control_flow_pb2 import CondContextDef, WhileContextDef
-    from tensorflow.core.protobuf.meta_graph_pb2 import CollectionDef, MetaGraphDef
+    from tensorflow.core.protobuf.meta_graph_pb2 import (
+        AssetFileDef,
+        CollectionDef,
+        MetaGraphDef,
+    )
     from tensorflow.core.protobuf.queue_runner_pb2 import QueueRunnerDef
     from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
     from tensorflow.core.protobuf.saver_pb2 import SaverDef
@@ -64,6 +68,7 @@ with _without_runtime():
     from tensorflow.core.util.saved_tensor_slice_pb2 import SavedSlice, SavedTensorSlices
 
 __all__ = [
+    "AssetFileDef",
     "AttrValue",
     "BundleEntryProto",
     "BundleHeaderProto",

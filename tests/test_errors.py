@@ -80,8 +80,8 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
         "in/m: the checkpoint holds no 'decoder/bais'; did you mean decoder/bias?",
     ),
     "LoadError.no_such_tags": (
-        LoadError.no_such_tags("in", ["train"], known=[["serve"], ["serve", "tpu"]]),
-        "in: tags 'train' pick no single graph; choose from: serve; serve,tpu",
+        LoadError.no_such_tags("in", ["train"], known=[["serve"], ["serve", "tpu"], []]),
+        "'train' pick no single graph of 3; choose from --tags serve, --tags serve,tpu, --tags ''",
     ),
     "LoadError.already_frozen": (
         LoadError.already_frozen("in"),

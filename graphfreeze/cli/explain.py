@@ -27,6 +27,7 @@ class ExplainOptions(msgspec.Struct, frozen=True):
     loss: tuple[str, ...]
     writers: bool
     train_op: str | None
+    tags: str | None
     json: bool
     verbose: bool
 
@@ -45,6 +46,7 @@ class ExplainOptions(msgspec.Struct, frozen=True):
 @click.option(
     "--train-op", metavar="OP", help="With --writers: the step, if not what the graph lists."
 )
+@options.tags
 @options.as_json
 @click.option("-v", "--verbose", is_flag=True, help="Tell every step of long paths.")
 @click.pass_context
@@ -56,7 +58,7 @@ def explain(context: click.Context, /, **_: object) -> None:
     """
     chosen = msgspec.convert(context.params, ExplainOptions)
     _check(chosen)
-    model = api.load(chosen.model)
+    model = api.load(chosen.model, tags=chosen.tags)
     if chosen.writers:
         told = api.explain_writers(model, chosen.variable, train_op=chosen.train_op)
         _print(told, writer_lines(told, verbose=chosen.verbose), chosen)

@@ -97,6 +97,7 @@ Examples:
     "latest trained checkpoint.",
 )
 @options.checkpoint
+@options.tags
 @click.option("--force", is_flag=True, help="Replace OUT if it exists.")
 @click.option("--dry-run", is_flag=True, help="Do all but write; OUT may be left out.")
 @click.option(
@@ -155,7 +156,7 @@ def _warnings(plan: FreezePlan, record: FreezeRecord) -> Iterator[str]:
 
 def _run(chosen: FreezeOptions, plan: FreezePlan) -> FreezeRecord:
     """Call the stages; raises GraphfreezeError."""
-    model = api.load(chosen.model, checkpoint=chosen.checkpoint)
+    model = api.load(chosen.model, checkpoint=chosen.checkpoint, tags=chosen.tags)
     if chosen.place is not None:
         api.check_out(model, chosen.place, force=chosen.force)
     keep = [name for name in chosen.loss if name != TOTAL]

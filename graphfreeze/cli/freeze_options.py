@@ -38,6 +38,7 @@ class FreezeOptions(OutOptions, frozen=True):
     refreeze: bool
     keep_training: bool
     checkpoint: str | None
+    tags: str | None
     force: bool
     seed: int | None
     json: bool

@@ -28,6 +28,11 @@ model = click.argument("model", metavar="MODEL")
 checkpoint = click.option(
     "--checkpoint", metavar="PREFIX", help="The values to use, if not those beside the graph."
 )
+tags = click.option(
+    "--tags",
+    metavar="TAGS",
+    help="Choose one graph of a SavedModel: all its tags, joined by commas; '' for none.",
+)
 as_json = click.option("--json", is_flag=True, help="Print a JSON record to stdout, nothing else.")
 
 

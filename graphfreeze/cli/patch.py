@@ -30,6 +30,7 @@ class PatchOptions(options.OutOptions, frozen=True):
     clip_counts_frozen: bool
     refreeze: bool
     checkpoint: str | None
+    tags: str | None
     force: bool
     json: bool
     verbose: bool
@@ -68,6 +69,7 @@ class PatchOptions(options.OutOptions, frozen=True):
     help="MODEL is a patch or a bundle: undo that, and patch what it was made of.",
 )
 @options.checkpoint
+@options.tags
 @click.option("--force", is_flag=True, help="Replace OUT if it exists.")
 @click.option("--dry-run", is_flag=True, help="Do all but write; OUT may be left out.")
 @options.as_json
@@ -106,7 +108,7 @@ for each in patch.params:
 
 def _run(chosen: PatchOptions, plan: FreezePlan) -> FreezeRecord:
     """Call the stages; raises GraphfreezeError."""
-    model = api.load(chosen.model, checkpoint=chosen.checkpoint)
+    model = api.load(chosen.model, checkpoint=chosen.checkpoint, tags=chosen.tags)
     if chosen.place is not None:
         api.check_out(model, chosen.place, force=chosen.force)
     patched = api.patch(

@@ -16,6 +16,7 @@ class ShowOptions(msgspec.Struct, frozen=True):
     model: str
     scope: tuple[str, ...]
     checkpoint: str | None
+    tags: str | None
     json: bool
     verbose: bool
 
@@ -26,6 +27,7 @@ class ShowOptions(msgspec.Struct, frozen=True):
     "--scope", metavar="P", multiple=True, help="Only variables that a pattern matches; repeatable."
 )
 @options.checkpoint
+@options.tags
 @options.as_json
 @click.option("-v", "--verbose", is_flag=True, help="Tell every variable, fold none together.")
 @click.pass_context
@@ -36,7 +38,7 @@ def show(context: click.Context, /, **_: object) -> None:
     'checkpoint' file, a GraphDef (.pb, .pbtxt), or what 'graphfreeze freeze' wrote.
     """
     chosen = msgspec.convert(context.params, ShowOptions)
-    model = api.load(chosen.model, checkpoint=chosen.checkpoint)
+    model = api.load(chosen.model, checkpoint=chosen.checkpoint, tags=chosen.tags)
     record = api.show(model, scope=chosen.scope)
     if (problem := find_problem(model)) is not None:
         warn(f"{problem}; states are those of the graph alone")

@@ -19,7 +19,7 @@ from graphfreeze.model.verify_records import VerifyRecord
 from graphfreeze.report.verify_text import verify_lines
 
 FAILED = 1
-_RUN = ("checkpoint", "steps", "batch", "feed", "seed", "allow_unsafe_ops")
+_RUN = ("checkpoint", "tags", "steps", "batch", "feed", "seed", "allow_unsafe_ops")
 
 EXAMPLES = """\b
 Examples:
@@ -35,6 +35,7 @@ class VerifyOptions(msgspec.Struct, frozen=True):
     original: str
     out: str
     checkpoint: str | None
+    tags: str | None
     steps: int
     batch: int
     feed: tuple[str, ...]
@@ -49,6 +50,7 @@ class VerifyOptions(msgspec.Struct, frozen=True):
 @click.argument("original", metavar="ORIGINAL")
 @click.argument("out", metavar="OUT")
 @click.option("--checkpoint", metavar="PREFIX", help="The values of ORIGINAL, if not beside it.")
+@options.tags
 @click.option(
     "--steps", type=click.IntRange(min=1), default=5, metavar="N", help="Steps to run. Default: 5."
 )
@@ -123,7 +125,7 @@ def _run(chosen: VerifyOptions, stderr: TextIO) -> VerifyRecord:
     """Call the API; raises GraphfreezeError."""
     if chosen.record is not None:
         return api.verify_checkpoints(chosen.record, chosen.original, chosen.out)
-    original = api.load(chosen.original, checkpoint=chosen.checkpoint)
+    original = api.load(chosen.original, checkpoint=chosen.checkpoint, tags=chosen.tags)
     out = api.load(chosen.out)
     with _counting(chosen.steps, stderr) as on_step:
         return api.verify(

@@ -11,7 +11,7 @@ from graphfreeze.model.layout import NESTED
 from graphfreeze.model.manifest import Manifest, Piece, digest, pack, path_text, tell_pieces
 from graphfreeze.model.model import Model, Origin, Source
 from graphfreeze.model.wire import BinaryCodec
-from graphfreeze.schema import MetaGraphDef
+from graphfreeze.schema import MetaGraphDef, SavedModel
 
 _SHORT = 6  # bytes, such as a head, that a literal tells better than a range
 
@@ -36,6 +36,7 @@ def make_manifest(original: Model, result: bytes, *, index: bytes | None = None)
         pieces=pieces,
         literals=pack(bytes(parts.literals)),
         index_sha256="" if index is None else digest(index),
+        tags=list(original.tags) if owner is SavedModel else None,
     )
 
 

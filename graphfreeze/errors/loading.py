@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 
-from graphfreeze.errors.base import GraphfreezeError, PathLike, shape_text, with_hint
+from graphfreeze.errors.base import GraphfreezeError, PathLike, listed, shape_text, with_hint
 
 
 class LoadError(GraphfreezeError):
@@ -108,11 +108,18 @@ class LoadError(GraphfreezeError):
 
     @classmethod
     def no_such_tags(
-        cls, path: PathLike, tags: Sequence[str], *, known: Iterable[Sequence[str]]
+        cls, path: PathLike, tags: Sequence[str] | None, *, known: Sequence[Sequence[str]]
     ) -> LoadError:
-        """Name a tag set that picks no graph, or no single one, of a SavedModel."""
-        offered = "; ".join(",".join(each) for each in known) or "none"
-        return cls(f"{path}: tags {','.join(tags)!r} pick no single graph; choose from: {offered}")
+        """Name a tag set that picks no graph, or no single one, of those that a file has.
+
+        ``tags`` are None if none were given; ``known`` are the tag sets of all graphs."""
+        offered = listed([f"--tags {','.join(each)}" if each else "--tags ''" for each in known])
+        if tags is None:
+            return cls(f"{path}: holds {len(known)} graphs; choose one with {offered}")
+        what = f"tags {','.join(tags)!r} pick no single graph"
+        if len(known) == 1:
+            return cls(f"{path}: {what} of one; leave them out, or give {offered}")
+        return cls(f"{path}: {what} of {len(known)}; choose from {offered}")
 
     @classmethod
     def already_frozen(cls, path: PathLike) -> LoadError:

@@ -20,7 +20,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     original file what it was called, what it is, and the prefix of its values; ``size`` is in
     bytes. ``pieces`` are told as ``10+90`` (of the result, from byte 10 on), ``+7`` (literals), in
     the order of the original; ``literals`` are base64 of one zlib stream. ``index_sha256`` is of
-    the index of the checkpoint that was written along, '' if none was.
+    the index of the checkpoint that was written along, '' if none was. ``tags`` are those of the
+    graph that was chosen of a SavedModel, None for another file.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     pieces: str
     literals: str
     index_sha256: str = ""
+    tags: list[str] | None = None
 
 
 class UndoRecord(msgspec.Struct, frozen=True, kw_only=True):

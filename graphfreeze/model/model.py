@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from graphfreeze.model.assets import Asset, find_assets
 from graphfreeze.model.graph import Graph
 from graphfreeze.model.layout import Block
+from graphfreeze.model.main_op import find_main_op
 from graphfreeze.model.saver import SaverOps, find_saver
 from graphfreeze.model.training import Training
 from graphfreeze.model.variables import Variable, find_variables
@@ -40,12 +42,17 @@ class Source:
 
 @dataclass(frozen=True)
 class Model:
-    """A graph with its collections and saver, and the file that holds them, byte for byte."""
+    """A graph with its collections and saver, and the file that holds them, byte for byte.
+
+    ``root`` is the whole file. ``part`` is the one of its MetaGraphDefs that the model is, or the
+    file itself if that is no SavedModel; all but ``raw`` and ``root`` is read from there.
+    """
 
     source: Source
     raw: bytes
     codec: Codec
     root: Block
+    part: Block
     header: MetaGraphDef
     graph: Graph
     collections: Mapping[str, CollectionDef]
@@ -68,15 +75,30 @@ class Model:
 
     @property
     def meta_graph(self) -> Block | None:
-        """The MetaGraphDef in the file, None for a GraphDef."""
-        return self.root.find_block(MetaGraphDef)
+        """The MetaGraphDef that the model is, None for a GraphDef."""
+        return self.part.find_block(MetaGraphDef)
 
     @property
     def graph_block(self) -> Block:
-        """The GraphDef in the file."""
-        block = self.root.find_block(GraphDef)
+        """The GraphDef that the model is."""
+        block = self.part.find_block(GraphDef)
         assert block is not None
         return block
+
+    @cached_property
+    def assets(self) -> tuple[Asset, ...]:
+        """The files that the model brings along, in ``assets`` beside its own."""
+        return find_assets(self.header, self.collections)
+
+    @property
+    def main_op(self) -> str | None:
+        """The node that a SavedModel's loader runs when the variables are restored, if any."""
+        return find_main_op(self.header, self.collections)
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags of the MetaGraphDef; there may be none, and a GraphDef has none."""
+        return tuple(map(str, self.header.meta_info_def.tags))
 
     @property
     def producer(self) -> int:

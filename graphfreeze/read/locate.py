@@ -24,16 +24,21 @@ from graphfreeze.model.model import Model
 from graphfreeze.model.records import NAME, RECORD
 from graphfreeze.read.document import read_document
 from graphfreeze.read.kind import TABLE_END
+from graphfreeze.read.tags import Tags, parse_tags
 
 _STATE = re.compile(r'^\s*model_checkpoint_path\s*:\s*("(?:[^"\\]|\\.)*")', re.MULTILINE)
 
 
-def load(path: str | Path, *, checkpoint: str | Path | None = None) -> Model:
+def load(
+    path: str | Path, *, checkpoint: str | Path | None = None, tags: Tags | None = None
+) -> Model:
     """Read a saved model.
 
     ``path`` is a .meta, the prefix of a checkpoint with its .meta beside it, a folder with a
     ``checkpoint`` file (a bundle is one) or a SavedModel, or a GraphDef, binary or text.
     ``checkpoint`` is the prefix of the values to use instead of those found beside the graph.
+    ``tags`` choose the graph of a SavedModel that has several: all tags of it, in any order, as a
+    sequence or joined by commas; ``""`` for the one that has none.
     Raises LoadError. TensorFlow is not started.
     """
     place = Path(path)
@@ -44,7 +49,7 @@ def load(path: str | Path, *, checkpoint: str | Path | None = None) -> Model:
     prefix = beside if checkpoint is None else Path(checkpoint)
     if checkpoint is not None and not has_checkpoint(Path(checkpoint)):
         raise LoadError.no_checkpoint(checkpoint)
-    model = read_document(found, prefix)
+    model = read_document(found, prefix, tags=parse_tags(tags))
     is_chosen = checkpoint is not None
     return replace(model, source=replace(model.source, given=place, is_chosen=is_chosen))
 

@@ -53,7 +53,8 @@ def original_model(model: Model) -> Model:
 
     Its source is the file that it lies in now."""
     manifest = get_manifest(model)
-    original = parse_document(original_bytes(model), model.source.path, model.source.checkpoint)
+    raw, (path, prefix) = original_bytes(model), (model.source.path, model.source.checkpoint)
+    original = parse_document(raw, path, prefix, tags=manifest.tags)
     origin = Origin(manifest.name, manifest.checkpoint)
     source = replace(model.source, format=original.source.format, origin=origin)
     return replace(original, source=source)

@@ -166,7 +166,7 @@ ERRORS: dict[str, tuple[dict[str, bytes], str, str]] = {
     "prose": ({"g": b"Dear model, ..."}, "g", "begin no protobuf message"),
     "no node": ({"g": binary(MetaGraphDef(meta_info_def={"tags": ["t"]}))}, "g", "holds no node"),
     "no graph": ({"g": b"\x08\x01"}, "g", "it holds no MetaGraphDef"),
-    "two graphs": ({"g": binary(TWO)}, "g", "choose from: serve; train"),
+    "two graphs": ({"g": binary(TWO)}, "g", "holds 2 graphs; choose one with --tags serve"),
     "a bad name": ({"g": text(GRAPH).replace(b'"w"', b'"w:x"')}, "g", "'w:x' is no tensor name"),
     "cut off": ({"g": binary(META)[:-3]}, "g", "truncated or damaged"),
     "cut off in text": ({"g": text(META)[:-3]}, "g", "the text ends inside a block"),
