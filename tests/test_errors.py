@@ -315,6 +315,10 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
         "node 'step/Fused' (op FusedAdam) writes 'w' and 'v' at once, so it cannot be stopped for "
         "one alone; freeze both or neither",
     ),
+    "RewriteError.no_resource_twin": (
+        RewriteError.no_resource_twin("w", "sdca/Shrink", op="SdcaShrinkL1"),
+        "node 'sdca/Shrink' takes the ref variable 'w' with op SdcaShrinkL1, and TensorFlow 1.15",
+    ),
     "RewriteError.ungated_writer": (
         RewriteError.ungated_writer("bn/mean", "bn/Update", op="MyUpdate"),
         "node 'bn/Update' writes 'bn/mean' in each step, with op MyUpdate whose output is needed",

@@ -101,6 +101,15 @@ class RewriteError(GraphfreezeError):
         )
 
     @classmethod
+    def no_resource_twin(cls, variable: str, node: str, *, op: str) -> RewriteError:
+        """Name a node that takes a ref variable by an op that resource variables do not have."""
+        return cls(
+            f"node {node!r} takes the ref variable {variable!r} with op {op}, and TensorFlow 1.15 "
+            "has no such op for resource variables; leave the variables as they are, without "
+            "--variables resource"
+        )
+
+    @classmethod
     def broken_promise(cls, rewrite: str, reason: str) -> RewriteError:
         """Name the pass whose result is not what it promised, and what is wrong."""
         return cls(f"pass {rewrite!r} broke its promise: {reason}; nothing was written, report it")

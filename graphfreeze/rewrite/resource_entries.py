@@ -1,0 +1,55 @@
+"""What collections say of variables, and of refs, when the variables are resources."""
+
+from collections.abc import Iterator, Mapping
+
+from graphfreeze.model.collected import parse_variable_def
+from graphfreeze.model.names import find_ref, parse_ref
+from graphfreeze.rewrite.edits import SetCollection
+from graphfreeze.rewrite.resource_reads import ResourceReads
+from graphfreeze.schema import CollectionDef
+
+
+def resource_collections(
+    collections: Mapping[str, CollectionDef], reads: ResourceReads
+) -> Iterator[SetCollection]:
+    """Yield the collections that describe variables, or name refs, and so are to change.
+
+    A variable's description is changed alike wherever it stands: TensorFlow takes two that differ
+    for two variables."""
+    for key, entry in collections.items():
+        twin = CollectionDef()
+        twin.CopyFrom(entry)
+        match entry.WhichOneof("kind"):
+            case "bytes_list":
+                raws = [_resource(bytes(raw), reads) for raw in entry.bytes_list.value]
+                twin.bytes_list.value[:] = raws
+            case "node_list":
+                names = [_value_name(str(name), reads) for name in entry.node_list.value]
+                twin.node_list.value[:] = names
+        if twin != entry:
+            yield SetCollection(key, twin)
+
+
+def _resource(raw: bytes, reads: ResourceReads) -> bytes:
+    """Return the description of a variable as a resource, anything else as it is."""
+    definition = parse_variable_def(raw)
+    if definition is None:
+        return raw
+    variable = parse_ref(str(definition.variable_name))
+    if variable not in reads.refs or definition.is_resource:
+        return raw
+    definition.is_resource = True
+    read = find_ref(str(definition.snapshot_name))
+    if read is None or read in reads.refs or read.node not in reads.graph:
+        definition.snapshot_name = reads.value(variable).tensor_name
+    if definition.initial_value_name:
+        definition.initial_value_name = _value_name(str(definition.initial_value_name), reads)
+    return bytes(definition.SerializeToString(deterministic=True))
+
+
+def _value_name(name: str, reads: ResourceReads) -> str:
+    """Return the name of a tensor that has the value of a ref; that of an operation stays."""
+    ref = find_ref(name)
+    if ref is None or ":" not in name or ref not in reads.refs:
+        return name
+    return reads.value(ref).tensor_name

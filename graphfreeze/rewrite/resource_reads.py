@@ -1,0 +1,140 @@
+"""Handles and reads in the place of refs.
+
+A ref is two things: a place to write to, and a value that is read whenever a node takes it. A
+resource variable has a handle for the one, and needs a ReadVariableOp for the other, that runs
+when the node would have taken the value:
+
+=====================================  ==================================================
+a node that takes a ref by value       takes
+=====================================  ==================================================
+and waits for nothing that matters     a read of the variable that is there, else a new one
+waits, or takes a value that some      a read of its own, which waits for the same
+writer of the variable comes before
+takes it from a writer                 a read that waits for the writer
+=====================================  ==================================================
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from graphfreeze.model.attrs import colocations, type_attr
+from graphfreeze.model.control_flow import MERGES
+from graphfreeze.model.graph import Edge, Graph
+from graphfreeze.model.names import TensorRef, control
+from graphfreeze.model.reads import STATUS, is_ref_edge
+from graphfreeze.model.refs import REF_PASSING, Refs
+from graphfreeze.model.variables import REF_OPS
+from graphfreeze.rewrite.builder import node_name
+from graphfreeze.rewrite.edits import AddNode
+from graphfreeze.schema import types_pb2
+
+_NO_WRITERS = REF_PASSING | STATUS
+
+
+@dataclass(frozen=True, slots=True)
+class Handle:
+    """A variable's handle, and the control edge from the writer that comes first, if any."""
+
+    tensor: TensorRef
+    waits: tuple[TensorRef, ...] = ()
+
+
+@dataclass
+class ResourceReads:
+    """Finds what stands for the refs of a graph when variables are resources.
+
+    ``added`` are the new nodes that it took, by name."""
+
+    graph: Graph
+    refs: Refs
+    added: dict[str, AddNode] = field(default_factory=dict)
+
+    def handle(self, ref: TensorRef) -> Handle:
+        """Return the handle that stands for a ref: for a writer's, the one that it writes to."""
+        if self.graph.op(ref.node) in REF_OPS | REF_PASSING:
+            return Handle(ref)
+        return Handle(self.handle(self.graph.inputs(ref.node)[0]).tensor, (control(ref.node),))
+
+    def passed_handle(self, ref: TensorRef) -> TensorRef:
+        """Return the handle as a tensor of its own that is there when its writer has run."""
+        handle = self.handle(ref)
+        if not handle.waits:
+            return handle.tensor
+        return self._add(node_name(ref.node, "handle"), "Identity", handle, ref)
+
+    def value(self, ref: TensorRef) -> TensorRef:
+        """Return a read that waits for the ref alone, one of the model's own if there is any."""
+        own = next((e.consumer for e in self.graph.edges_of(ref) if self._is_plain(e)), None)
+        if own is not None:
+            return TensorRef(own)
+        role = "read" if self.graph.op(ref.node) in REF_OPS else "value"
+        role += f"_{ref.port}" if ref.port else ""
+        return self._add(node_name(ref.node, role), "ReadVariableOp", self.handle(ref), ref)
+
+    def value_at(self, edge: Edge) -> TensorRef:
+        """Return a read that runs when the consumer would have taken the ref's value."""
+        ref, waits = self.graph.ref_at(edge), tuple(self._waits(edge))
+        if not waits:
+            return self.value(ref)
+        handle = self.handle(ref)
+        waiting = Handle(handle.tensor, tuple(dict.fromkeys((*handle.waits, *waits))))
+        inputs = enumerate(self.graph.data_inputs(edge.consumer))
+        is_only = sum(each in self.refs for _, each in inputs) == 1
+        role = "read" if is_only else f"read_{edge.slot}"
+        return self._add(node_name(edge.consumer, role), "ReadVariableOp", waiting, ref)
+
+    def is_read(self, edge: Edge) -> bool:
+        """Tell whether the consumer is itself a read, on the device of the variable."""
+        return self.graph.op(edge.consumer) == "Identity" and self._is_beside(edge)
+
+    def _is_plain(self, edge: Edge) -> bool:
+        return self.is_read(edge) and len(self.graph.inputs(edge.consumer)) == 1
+
+    def _is_beside(self, edge: Edge) -> bool:
+        """Tell whether a node stays on the device of the variable, where its handle is."""
+        node, variable = self.graph.nodes[edge.consumer], self._owner(self.graph.ref_at(edge))
+        known = ("", self.graph.nodes[variable].device)
+        return node.device in known or variable in colocations(node)
+
+    def _owner(self, ref: TensorRef) -> str:
+        return min(self.refs[ref])
+
+    def _waits(self, edge: Edge) -> Iterator[TensorRef]:
+        """Yield the control edges by which a read runs no sooner than the consumer did."""
+        graph, ref, name = self.graph, self.graph.ref_at(edge), edge.consumer
+        if graph.op(name) in MERGES:  # it goes on with the first value that comes
+            return
+        yield from (each for each in graph.inputs(name) if each.is_control)
+        others = (each for each in graph.data_inputs(name) if each != ref)
+        yield from (control(each.node) for each in others if self._is_after_writer(each, ref))
+
+    def _is_after_writer(self, value: TensorRef, ref: TensorRef) -> bool:
+        """Tell whether a value comes after a writer of a variable that a ref stands for."""
+        if value.node not in self._after_any:
+            return False
+        writers = (name for each in self.refs[ref] for name in self._writers[each])
+        return not self.graph.ancestors([value.node]).isdisjoint(writers)
+
+    @cached_property
+    def _writers(self) -> dict[str, set[str]]:
+        found: dict[str, set[str]] = {}
+        for ref, variables in self.refs.items():
+            edges = (e for e in self.graph.edges_of(ref) if is_ref_edge(self.graph, e))
+            names = {e.consumer for e in edges if self.graph.op(e.consumer) not in _NO_WRITERS}
+            for variable in variables:
+                found.setdefault(variable, set()).update(names)
+        return found
+
+    @cached_property
+    def _after_any(self) -> set[str]:
+        return self.graph.descendants({n for names in self._writers.values() for n in names})
+
+    def _add(self, name: str, op: str, handle: Handle, ref: TensorRef) -> TensorRef:
+        """Add a node on the device of the variable, once."""
+        is_read = op == "ReadVariableOp"
+        dtype = self.graph.dtype(ref) if is_read else int(types_pb2.DT_RESOURCE)
+        attrs = {"dtype" if is_read else "T": type_attr(dtype)}
+        device = str(self.graph.nodes[self._owner(ref)].device)
+        self.added[name] = AddNode(name, op, (handle.tensor, *handle.waits), attrs, device)
+        return TensorRef(name)
