@@ -27,27 +27,41 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class Shipped:
-    """All ops of ``tf1``; those that ``tf2`` added, or gave other arguments or attributes."""
+    """All ops of ``tf1``; those that ``tf2`` added, or gave other arguments or attributes.
+
+    ``since_1_4`` are the ops of ``tf1`` that TensorFlow 1.4 lacks."""
 
     tf1: Release
     tf2: Release
+    since_1_4: frozenset[str]
 
 
 @cache
 def load_shipped() -> Shipped:
     """Return the shipped registry, read on first use (about 10 ms)."""
     saved = SavedModel.FromString(lzma.decompress(_FILE.read_bytes()))
-    infos = [graph.meta_info_def for graph in saved.meta_graphs]
+    *infos, oldest = [graph.meta_info_def for graph in saved.meta_graphs]
     tf1, tf2 = (
         Release(info.tensorflow_version, {op.name: op for op in info.stripped_op_list.op})
         for info in infos
     )
-    return Shipped(tf1, tf2)
+    return Shipped(tf1, tf2, frozenset(map(str, oldest.tags)))
 
 
 def known_to_tf1(op: str) -> bool:
     """Tell whether TensorFlow 1.15 has an op, if need be after ``import tensorflow.contrib``."""
     return op in load_shipped().tf1.ops
+
+
+def known_to_any(op: str) -> bool:
+    """Tell whether TensorFlow 1.15 or 2 has an op."""
+    return known_to_tf1(op) or op in load_shipped().tf2.ops
+
+
+def contrib_module(op: str) -> str:
+    """Return the module of tf.contrib that brings an op (``tf.contrib.image``), '' if none does."""
+    definition = load_shipped().tf1.ops.get(op)
+    return "" if definition is None else str(definition.summary)
 
 
 def attributes_known_to_tf1(op: str) -> frozenset[str]:

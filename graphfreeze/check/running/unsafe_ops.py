@@ -25,6 +25,7 @@ _OPS_BY_REASON = {
     READS: "ReadFile MatchingFiles WholeFileReader TextLineReader FixedLengthRecordReader "
     "TFRecordReader LMDBReader RecordInput TFRecordDataset TextLineDataset "
     "FixedLengthRecordDataset CSVDataset SqlDataset LMDBDataset MatchingFilesDataset "
+    "SequenceFileDataset "
     "LoadDataset SnapshotDatasetReader SnapshotNestedDatasetReader SnapshotChunkDataset "
     "ListSnapshotChunksDataset InitializeTableFromTextFile Restore RestoreSlice DTensorRestore "
     "LoadAndRemapMatrix GenerateVocabRemapping ImmutableConst FixedUnigramCandidateSampler "
@@ -44,11 +45,11 @@ _OPS_BY_REASON = {
     "GcsConfigureCredentials Send Recv _Send _Recv _HostSend _HostRecv CollectiveGather "
     "CollectiveReduce CollectiveReduceScatter CollectiveBcastSend CollectiveBcastRecv "
     "CollectiveAllToAll CollectivePermute CollectiveAssignGroup "
-    "CollectiveInitializeCommunicator",
+    "CollectiveInitializeCommunicator IgniteDataset KafkaDataset KinesisDataset",
     PYTHON: "PyFunc PyFuncStateless EagerPyFunc",
     HIDDEN: "DatasetFromGraph RemoteFusedGraphExecute XlaCallModule XlaCustomCall XlaHostCompute "
     "_XlaHostComputeMlir TPUCompile TPUExecute TPUExecuteAndUpdateVariables TPUPartitionedCall "
-    "DeserializeIterator",
+    "DeserializeIterator DecodeAudio EncodeAudio DecodeVideo",
     ENDS: "Abort",
 }
 UNSAFE = {op: reason for reason, ops in _OPS_BY_REASON.items() for op in ops.split()}

@@ -157,7 +157,7 @@ def test_queue_that_nobody_fills() -> None:
 # Arguments and attributes that may name a place outside.
 _PLACE = re.compile(
     r"file|filename|path|prefix|address|url|uri|host|dir|chunk|shard|memory_region|tensor_names|"
-    r"project_id|end_point|output_stream|token|dataset_id"
+    r"project_id|end_point|output_stream|(?<!stamp_)token|dataset_id"
 )
 _HARMLESS = (
     *("Cudnn", "Xla", "_Xla", "TPU", "_TPU", "LoadTPU", "RetrieveTPU", "TensorArray", "CTC"),
