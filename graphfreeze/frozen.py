@@ -13,6 +13,7 @@ from graphfreeze.rewrite.mask_kernels import Kernel
 from graphfreeze.selection.resolve import Selection
 from graphfreeze.selection.row_values import RowValues
 from graphfreeze.train.keep_slots import KeepSlots
+from graphfreeze.train.retarget import Retarget
 from graphfreeze.train.train_op import TrainOp
 
 
@@ -22,9 +23,10 @@ class FrozenModel:
 
     ``kernels`` say by variable how masks are applied, ``values`` which rows begin with given
     values, ``grown`` which tables have new rows, ``slots`` which of the train_op's go on from old
-    ones, ``pins`` which variables are put back after what cannot be guarded. ``former`` is the
-    freeze that was undone to make this one, ``patch`` what became of the model's own training if
-    that was patched instead, ``old`` tells of the training that went or was kept."""
+    ones, ``pins`` which variables are put back after what cannot be guarded, ``retarget`` which
+    TensorFlow is to run it. ``former`` is the freeze that was undone to make this one, ``patch``
+    what became of the model's own training if that was patched instead, ``old`` tells of the
+    training that went or was kept, ``devices`` counts the nodes that were taken off each."""
 
     draft: Draft
     selection: Selection
@@ -34,6 +36,8 @@ class FrozenModel:
     train: TrainOp | None = None
     slots: KeepSlots | None = None
     pins: PinRows | None = None
+    retarget: Retarget | None = None
     former: Former | None = None
     patch: Patched | None = None
     old: TrainingRecord | None = None
+    devices: Mapping[str, int] = field(default_factory=dict)

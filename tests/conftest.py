@@ -189,6 +189,14 @@ JOBS = {
         freeze_rows={"table": "::2,7"},
         loss="total_loss:0",
     ),
+    "sparse_sums": _job(
+        "sparse_sums",
+        "",
+        "adagrad",
+        0.1,
+        freeze_rows={"wide": "0:20,37", "deep": "::2"},
+        loss="total_loss:0",
+    ),
 }
 CORPUS_JOBS = {
     "cifar": Job(CORPUS / CIFAR, graphfreeze.FreezePlan(freeze=("Wconv1",)), "adam", 0.001),

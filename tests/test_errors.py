@@ -456,6 +456,14 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
         TrainError.nothing_to_train("loss:0"),
         "loss 'loss:0' reaches no trainable variable",
     ),
+    "TrainError.unknown_target": (
+        TrainError.unknown_target("1.14", ["1.15", "2"]),
+        "no target '1.14'; choose from 1.15, 2",
+    ),
+    "TrainError.not_in_target": (
+        TrainError.not_in_target([("a", "op New"), ("b", "attribute k of op Old")], target="1.15"),
+        "TensorFlow 1.15 lacks what the train_op needs: op New (a), attribute k of op Old (b); use",
+    ),
     "TrainError.unknown_optimizer": (
         TrainError.unknown_optimizer("zzz", ["Ftrl", "Adam"]),
         "no optimizer 'zzz'; choose from Adam, Ftrl",

@@ -1,6 +1,7 @@
 """Freeze a model, and let the rest learn."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from graphfreeze.check.proof.static_proof import prove
 from graphfreeze.check.record import find_entries
@@ -12,6 +13,8 @@ from graphfreeze.guard.prune_collections import PruneCollections
 from graphfreeze.guard.rebuild_saver import RebuildSaver
 from graphfreeze.model.model import Model
 from graphfreeze.model.names import find_ref
+from graphfreeze.model.targets import choose_target
+from graphfreeze.prepare.clear_devices import ClearDevices
 from graphfreeze.prepare.drop_training import DropTraining
 from graphfreeze.prepare.former_rows import held_rows, trained_rows
 from graphfreeze.prepare.grow_tables import GrowTables
@@ -32,6 +35,7 @@ from graphfreeze.train.keep_counts import KeepCounts
 from graphfreeze.train.keep_slots import KeepSlots
 from graphfreeze.train.optimizers import OptimizerSpec
 from graphfreeze.train.request import TrainRequest, optimizer_name
+from graphfreeze.train.retarget import Retarget
 from graphfreeze.train.schedules import Schedule
 from graphfreeze.train.train_op import TrainOp
 
@@ -44,13 +48,15 @@ def freeze(
     seed: int | None = None,
     refreeze: bool = False,
     keep_training: bool = False,
+    clear_devices: bool = False,
 ) -> FrozenModel:
     """Freeze the chosen parts of a model: stop their gradients, take them off what learns.
 
     An old training subgraph goes; ``keep`` names tensors that stay even if nothing else needs
     them, such as a loss that no collection lists. With ``keep_training`` it stays beside a new one,
     and still writes what is frozen if somebody runs it; ``graphfreeze_old_train_op`` names its ops.
-    With a ``seed`` whatever is drawn anew is drawn alike each time.
+    With a ``seed`` whatever is drawn anew is drawn alike each time. ``clear_devices`` takes the
+    devices off all nodes.
 
     With ``refreeze`` a bundle is undone in memory and frozen anew, with the values of its latest
     trained checkpoint, or of the one that ``load`` was given. Without it a model that was frozen
@@ -62,6 +68,8 @@ def freeze(
         raise LoadError.already_frozen(model.source.path)
     draft = Draft(model if former is None else former.original)
     draft.seed = seed
+    devices = ClearDevices()
+    run(draft, [devices] if clear_devices else [])
     old = KeepTraining(tuple(keep)) if keep_training else DropTraining(tuple(keep))
     run(draft, [old])
     draft.graph.aside = old.aside
@@ -80,7 +88,8 @@ def freeze(
     run(draft, [SetRows({each.table.name: (each.rows, each.values) for each in values})])
     run(draft, forward_passes(selection, kernels, Step(kept)))
     run(draft, guard_passes(selection, Step(kept)))
-    return FrozenModel(draft, selection, kernels, values, grow, former=former, old=old.record)
+    frozen = FrozenModel(draft, selection, kernels, values, grow, former=former, old=old.record)
+    return replace(frozen, devices=devices.cleared)
 
 
 def _check_beside_old(plan: FreezePlan) -> None:
@@ -107,6 +116,7 @@ def add_train_op(
     no_decay: Sequence[str] = (),
     accumulate: int = 1,
     skip_nonfinite: bool = False,
+    target: str | None = None,
 ) -> FrozenModel:
     """Add a train_op over the variables that are left, and return the same object.
 
@@ -122,6 +132,10 @@ def add_train_op(
     bounds the norm of all gradients of what learns. The gradients of ``accumulate`` runs make one
     step, of their mean; those of fewer are in no checkpoint. With ``skip_nonfinite`` a run whose
     gradients hold inf or NaN changes nothing, and ``graphfreeze/skipped_steps`` counts it.
+
+    ``target`` is ``"1.15"`` or ``"2"``, the TensorFlow that is to run the result: for 1.15 new
+    nodes use only ops and attributes that it knows, and newer ops are told by older ones. By
+    default it is 1.15, and 2 for what TensorFlow 2 wrote.
 
     Starts TensorFlow. Raises TrainError, RewriteError, and CheckError if a step could change what
     is frozen; the model is then as it was.
@@ -140,6 +154,7 @@ def add_train_op(
         accumulate,
         skip_nonfinite,
     )
+    retarget = Retarget(choose_target(target, frozen.draft.base))
     train = TrainOp(frozen.selection, request)
     step = Step(train.losses)
     pins = PinRows(frozen.selection, step)
@@ -154,10 +169,12 @@ def add_train_op(
     slots = KeepSlots(frozen.selection, name, former) if keep_slots else None
     if slots is not None:
         run(draft, [slots])
+    run(draft, [retarget])
     breaches = prove(draft, frozen.selection, step)
     if breaches:
         raise CheckError.unsafe_step([str(breach) for breach in breaches])
     frozen.draft, frozen.train, frozen.slots, frozen.pins = draft, train, slots, pins
+    frozen.retarget = retarget
     return frozen
 
 

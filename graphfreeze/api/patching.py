@@ -11,6 +11,7 @@ from graphfreeze.guard.stop_slots import StopSlots
 from graphfreeze.model.model import Model
 from graphfreeze.model.step_ends import StepEnds
 from graphfreeze.patched import Patched
+from graphfreeze.prepare.clear_devices import ClearDevices
 from graphfreeze.read.former import get_former
 from graphfreeze.read.mark import is_marked
 from graphfreeze.rewrite.draft import Draft
@@ -30,6 +31,7 @@ def patch(
     train_op: Sequence[str] = (),
     clip_counts_frozen: bool = False,
     refreeze: bool = False,
+    clear_devices: bool = False,
 ) -> FrozenModel:
     """Let the training steps of a graph write nothing that is frozen; all names stay.
 
@@ -38,6 +40,7 @@ def patch(
     A clip by the global norm no longer counts frozen gradients, unless ``clip_counts_frozen``.
 
     With ``refreeze`` a patch that was made before is undone in memory, and this one made instead.
+    ``clear_devices`` takes the devices off all nodes.
 
     No variable is added, so the model's own checkpoints fit as before. TensorFlow is not started,
     and need not know the model's ops. Raises PatchError for what only ``freeze`` can do and where
@@ -49,7 +52,8 @@ def patch(
         raise LoadError.already_frozen(model.source.path)
     check_plan(plan)
     model = model if former is None else former.original
-    draft = Draft(model)
+    draft, devices = Draft(model), ClearDevices()
+    run(draft, [devices] if clear_devices else [])
     training = model.training
     slots = {variable.name for variable in (*training.slots, *training.bound)}
     selection = resolve(plan, draft.variables, draft.graph, saver=draft.saver_ops, slots=slots)
@@ -66,4 +70,4 @@ def patch(
     breaches = prove(draft, selection, step if train_op else Step(ops=ends.may_write))
     if breaches:
         raise CheckError.unsafe_step([str(breach) for breach in breaches])
-    return FrozenModel(draft, selection, former=former, patch=patched)
+    return FrozenModel(draft, selection, former=former, patch=patched, devices=devices.cleared)

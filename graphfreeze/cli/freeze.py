@@ -98,6 +98,7 @@ Examples:
 )
 @options.checkpoint
 @options.tags
+@options.clear_devices
 @click.option("--force", is_flag=True, help="Replace OUT if it exists.")
 @click.option("--dry-run", is_flag=True, help="Do all but write; OUT may be left out.")
 @click.option(
@@ -167,6 +168,7 @@ def _run(chosen: FreezeOptions, plan: FreezePlan) -> FreezeRecord:
         seed=chosen.seed,
         refreeze=chosen.refreeze,
         keep_training=chosen.keep_training,
+        clear_devices=chosen.clear_devices,
     )
     with nullcontext(sys.stderr) if chosen.is_graph_file else without_chatter() as stderr:
         if not (chosen.no_train_op or chosen.is_graph_file):
@@ -184,6 +186,7 @@ def _run(chosen: FreezeOptions, plan: FreezePlan) -> FreezeRecord:
                     no_decay=chosen.no_decay,
                     accumulate=chosen.accumulate or 1,
                     skip_nonfinite=chosen.skip_nonfinite,
+                    target=chosen.target,
                 )
         api.complete(frozen, chosen.place or "bundle")
         if chosen.place is not None and not chosen.dry_run:

@@ -34,11 +34,13 @@ class FreezeOptions(OutOptions, frozen=True):
     clip_norm: float | None
     accumulate: int | None
     skip_nonfinite: bool
+    target: str | None
     no_train_op: bool
     refreeze: bool
     keep_training: bool
     checkpoint: str | None
     tags: str | None
+    clear_devices: bool
     force: bool
     seed: int | None
     json: bool
@@ -85,6 +87,7 @@ def check_options(chosen: FreezeOptions) -> None:
         "--clip-norm": chosen.clip_norm,
         "--accumulate": chosen.accumulate,
         "--skip-nonfinite": chosen.skip_nonfinite,
+        "--target": chosen.target,
     }
     asked = (name for name, v in given.items() if v not in (None, (), {}) and v is not False)
     name = next(asked, None)

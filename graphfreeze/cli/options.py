@@ -33,6 +33,9 @@ tags = click.option(
     metavar="TAGS",
     help="Choose one graph of a SavedModel: all its tags, joined by commas; '' for none.",
 )
+clear_devices = click.option(
+    "--clear-devices", is_flag=True, help="Take devices such as /device:GPU:0 off all nodes."
+)
 as_json = click.option("--json", is_flag=True, help="Print a JSON record to stdout, nothing else.")
 
 

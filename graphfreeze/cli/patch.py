@@ -31,6 +31,7 @@ class PatchOptions(options.OutOptions, frozen=True):
     refreeze: bool
     checkpoint: str | None
     tags: str | None
+    clear_devices: bool
     force: bool
     json: bool
     verbose: bool
@@ -70,6 +71,7 @@ class PatchOptions(options.OutOptions, frozen=True):
 )
 @options.checkpoint
 @options.tags
+@options.clear_devices
 @click.option("--force", is_flag=True, help="Replace OUT if it exists.")
 @click.option("--dry-run", is_flag=True, help="Do all but write; OUT may be left out.")
 @options.as_json
@@ -117,6 +119,7 @@ def _run(chosen: PatchOptions, plan: FreezePlan) -> FreezeRecord:
         train_op=chosen.train_op,
         clip_counts_frozen=chosen.clip_counts_frozen,
         refreeze=chosen.refreeze,
+        clear_devices=chosen.clear_devices,
     )
     api.complete(patched, chosen.place or "dry.meta")
     if chosen.place is not None and not chosen.dry_run:

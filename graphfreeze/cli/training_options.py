@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import click
 
 from graphfreeze.cli.sections import training_option
+from graphfreeze.model.targets import TARGETS
 from graphfreeze.train.request import MOST_RUNS
 
 Command = Callable[..., None]
@@ -102,5 +103,11 @@ _SETTINGS = (
         "--skip-nonfinite",
         is_flag=True,
         help="Change nothing in a run whose gradients hold inf or NaN, and count it.",
+    ),
+    training_option(
+        "--target",
+        type=click.Choice(TARGETS),
+        help="The TensorFlow that is to run the train_op. Default: 1.15, and 2 for what "
+        "TensorFlow 2 wrote.",
     ),
 )

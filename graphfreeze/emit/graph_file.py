@@ -49,6 +49,8 @@ def changes(draft: Draft, block: Block) -> Changes:
     base, nodes = draft.base, draft.graph.nodes
     replaced: dict[Key, Message | None] = {("node", name): None for name in draft.removed_nodes()}
     replaced.update({("node", name): nodes[name] for name in draft.changed_nodes()})
+    functions = draft.graph.functions
+    replaced.update({("function", name): functions[name] for name in draft.changed_functions()})
     added: dict[str, list[Message]] = {"node": [nodes[name] for name in draft.added_nodes()]}
     if draft.added_functions:
         _add_functions(draft, block, added)

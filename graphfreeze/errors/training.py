@@ -96,6 +96,20 @@ class TrainError(GraphfreezeError):
         )
 
     @classmethod
+    def unknown_target(cls, target: str, known: Sequence[str]) -> TrainError:
+        """Name a target that there is not."""
+        return cls(f"no target {target!r}; choose from {joined(known)}")
+
+    @classmethod
+    def not_in_target(cls, found: Sequence[tuple[str, str]], *, target: str) -> TrainError:
+        """Name all new nodes with what the target does not know and nothing older does."""
+        told = listed([f"{what} ({node})" for node, what in found], most=5)
+        return cls(
+            f"TensorFlow {target} lacks what the train_op needs: {told}; "
+            "use --target 2 if it is to run in TensorFlow 2 alone"
+        )
+
+    @classmethod
     def no_gradient(cls, node: str, *, op: str) -> TrainError:
         """Name an op on the way from the loss to a variable that has no gradient."""
         return cls(

@@ -118,6 +118,9 @@ class FreezeRecord(msgspec.Struct, frozen=True, kw_only=True):
     ``checkpoint`` is the prefix of the source's values. ``old_training`` is the one that the source
     had, dropped or kept.
 
+    ``target`` is the TensorFlow that is to run the train_op, ``ops_rewritten`` counts by op what is
+    told by older ops for it, ``devices_cleared`` the nodes that were taken off each device.
+
     ``batch_norms_inference`` names the nodes that normalize by moving averages from now on,
     ``dropouts_off`` those that drop no more.
 
@@ -146,6 +149,9 @@ class FreezeRecord(msgspec.Struct, frozen=True, kw_only=True):
     global_step: str | None
     newer_ops: list[str]
     keys_changed: list[str] = []
+    target: str | None = None
+    ops_rewritten: dict[str, int] = {}
+    devices_cleared: dict[str, int] = {}
     merge_op: str | None = None
     batch_norms_inference: list[str] = []
     dropouts_off: list[str] = []

@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.text import Text
 
 from graphfreeze.model.records import FreezeRecord, VariableRecord
+from graphfreeze.model.targets import TF2
 from graphfreeze.report.choices import OVERLAY
 from graphfreeze.report.columns import (
     Row,
@@ -163,8 +164,19 @@ def _training(record: FreezeRecord) -> Iterator[tuple[str, Sequence[str]]]:
     if record.slots_kept:
         yield "  slots", [f"{len(record.slots_kept):,} go on from the checkpoint's"]
     yield "  step", [str(record.global_step)]
+    yield from _target(record)
+
+
+def _target(record: FreezeRecord) -> Iterator[tuple[str, Sequence[str]]]:
+    """Yield which TensorFlow is to run the train_op, and what that took."""
+    if record.target is not None:
+        others = " alone; 1.15 may not run it" if record.target == TF2 else " and later"
+        yield "  target", [f"TensorFlow {record.target}{others}"]
+    if record.ops_rewritten:
+        told = [f"{op} {count:,}" for op, count in record.ops_rewritten.items()]
+        yield "  older ops", [f"in place of {', '.join(told)}"]
     if record.newer_ops:
-        yield "  needs", [f"a TensorFlow newer than 1.15, for {', '.join(record.newer_ops)}"]
+        yield "  needs", [f"ops that TensorFlow 1.15 lacks: {', '.join(record.newer_ops)}"]
 
 
 def _usage(record: FreezeRecord, out: Path) -> list[str]:

@@ -21,6 +21,7 @@ from graphfreeze.model.training import TRAIN_OP_KEYS
 from graphfreeze.model.variables import Variable
 from graphfreeze.read.former import Former
 from graphfreeze.report.choices import choice_records, variable_record
+from graphfreeze.report.device_notes import device_notes
 from graphfreeze.report.former import find_former, is_patched
 from graphfreeze.report.former_averages import average_notes
 from graphfreeze.report.notes import learning_notes
@@ -32,6 +33,7 @@ from graphfreeze.selection.pattern import matching
 from graphfreeze.selection.resolve import FROZEN, OTHER, SLOT, TRAINABLE, Selection
 from graphfreeze.train.groups import BERT_NO_DECAY
 from graphfreeze.train.request import TrainRequest, optimizer_name
+from graphfreeze.train.retarget import new_to_writer
 
 
 def model_record(model: Model, scope: Sequence[str] = ()) -> ModelRecord:
@@ -76,6 +78,7 @@ def _state(variable: Variable, slots: Collection[str]) -> str:
 def freeze_record(frozen: FrozenModel, *, version: str) -> FreezeRecord:
     """Return what became of a model, variable by variable, and what it took."""
     draft, selection, train = frozen.draft, frozen.selection, frozen.train
+    retarget = frozen.retarget
     unreached = train.built.unreached if train is not None and train.built is not None else ()
     added = [str(draft.graph.nodes[name].op) for name in draft.added_nodes()]
     base, request = draft.base, train.request if train is not None else None
@@ -106,7 +109,10 @@ def freeze_record(frozen: FrozenModel, *, version: str) -> FreezeRecord:
         optimizer=optimizer,
         learning_rate=request.rate if request is not None else None,
         global_step=train.built.global_step if train is not None and train.built else None,
-        newer_ops=train.newer_ops if train is not None else [],
+        newer_ops=retarget.newer if retarget is not None else [],
+        target=retarget.target if retarget is not None else None,
+        ops_rewritten=dict(sorted(retarget.rewritten.items())) if retarget is not None else {},
+        devices_cleared=dict(sorted(frozen.devices.items())),
         words=[
             WordRecord(w.table, f"--{w.option.replace('_', '-')}", w.rows, list(w.missing))
             for w in selection.words
@@ -133,6 +139,8 @@ def freeze_record(frozen: FrozenModel, *, version: str) -> FreezeRecord:
             *average_notes(draft, selection),
             *kept_notes(frozen.old),
             *(learning_notes(variables, optimizer) if frozen.patch is None else ()),
+            *device_notes(frozen),
+            *_writer_notes(frozen),
             *_loss_notes(frozen),
             *_slot_notes(frozen),
             *_pin_notes(frozen),
@@ -162,6 +170,15 @@ def _setting_notes(frozen: FrozenModel, former: Former) -> Iterator[str]:
     if before != now:
         told = [name if rate is None else f"{name} at {rate:g}" for name, rate in (before, now)]
         yield f"--refreeze takes no setting over: the train_op was {told[0]}, and is {told[1]} now"
+
+
+def _writer_notes(frozen: FrozenModel) -> Iterator[str]:
+    """Yield new ops that an old TensorFlow, which wrote the model, may lack."""
+    new = new_to_writer(frozen.draft)
+    if new:
+        base = frozen.draft.base
+        version = base.tensorflow_version or f"a version of graphs {base.producer}"
+        yield f"the model was written by TensorFlow {version}, and 1.4 lacks new ops: {listed(new)}"
 
 
 def _loss_notes(frozen: FrozenModel) -> Iterator[str]:

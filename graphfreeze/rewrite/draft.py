@@ -19,6 +19,7 @@ from graphfreeze.rewrite.edits import (
     DropKey,
     Edit,
     RemoveNode,
+    ReplaceFunction,
     ReplaceNode,
     Reroute,
     SetCollection,
@@ -68,6 +69,8 @@ class Draft:
             case AddFunction(function):
                 self.added_functions.append(function)
                 self.graph.functions[str(function.signature.name)] = function
+            case ReplaceFunction(function):
+                self._replace_function(function)
             case SetCollection(key, value):
                 self._set_collection(key, value)
             case SetSaver(saver):
@@ -122,6 +125,11 @@ class Draft:
         base = self.base.graph
         return [n for n in self.touched if n in base and base.nodes[n] != self.graph.nodes[n]]
 
+    def changed_functions(self) -> list[str]:
+        """Return the functions of the base that are different."""
+        base, now = self.base.graph.functions, self.graph.functions
+        return [name for name, each in base.items() if now[name] is not each]
+
     def _add(self, edit: AddNode) -> None:
         if edit.name in self.graph:
             raise RewriteError.name_taken(edit.name)
@@ -130,6 +138,12 @@ class Draft:
         for key, value in edit.attrs.items():
             node.attr[key].CopyFrom(value)
         self._put(node)
+
+    def _replace_function(self, function: FunctionDef) -> None:
+        name = str(function.signature.name)
+        same = self.graph.functions[name]
+        self.added_functions = [function if f is same else f for f in self.added_functions]
+        self.graph.functions[name] = function
 
     def _reroute(self, edge: Edge, to: TensorRef) -> None:
         inputs = [str(ref) for ref in self.graph.inputs(edge.consumer)]

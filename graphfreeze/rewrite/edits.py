@@ -57,6 +57,13 @@ class AddFunction:
 
 
 @dataclass(frozen=True, slots=True)
+class ReplaceFunction:
+    """Put a function in the place of the one of its name."""
+
+    function: FunctionDef
+
+
+@dataclass(frozen=True, slots=True)
 class SetCollection:
     """Let a collection hold other entries; None takes it away."""
 
@@ -159,6 +166,7 @@ class DropKey:
     key: str
 
 
-GraphEdit = AddNode | Reroute | ReplaceNode | RemoveNode | AddFunction | SetCollection | SetSaver
+NodeEdit = AddNode | Reroute | ReplaceNode | RemoveNode
+GraphEdit = NodeEdit | AddFunction | ReplaceFunction | SetCollection | SetSaver
 ValueEdit = SetValue | DropKey
 Edit = GraphEdit | ValueEdit

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 
 from graphfreeze.model.model import Model
 from graphfreeze.model.names import TensorRef, parse_ref
-from graphfreeze.model.op_registry import known_to_tf1, strip_for_tf1
 from graphfreeze.model.training import OLD_KEY, TRAIN_OP_KEYS
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.edits import (
@@ -27,8 +26,8 @@ from graphfreeze.train.request import TrainRequest, find_losses
 class TrainOp:
     """Add a train_op: gradients of a loss by the variables that are left, and their updates.
 
-    Only what TensorFlow added is taken over, without attributes that TensorFlow 1.15 does not
-    know. ``built`` says afterwards what came of it, ``losses`` what is minimized.
+    Only what TensorFlow added is taken over. ``built`` says afterwards what came of it, ``losses``
+    what is minimized.
     """
 
     selection: Selection
@@ -48,11 +47,7 @@ class TrainOp:
         yield from _train_op_edits(self.built, draft)
 
     def verify(self, base: Model, draft: Draft) -> str | None:
-        """Look for a new node that differs from what TensorFlow 1.15 knows."""
-        for name in draft.added_nodes():
-            node = draft.graph.nodes[name]
-            if known_to_tf1(str(node.op)) and strip_for_tf1(node) != node:
-                return f"{name} has an attribute that TensorFlow 1.15 does not know"
+        """Look for an old optimizer in the new step."""
         for name in draft.graph.ancestors([self.built_name or ""]):
             if "Apply" in draft.graph.op(name) and name in base.graph:
                 return f"the old optimizer's {name} would run with the new train_op"
@@ -63,12 +58,6 @@ class TrainOp:
         """The name of the train_op, None before it is built."""
         return None if self.built is None else self.built.train_op
 
-    @property
-    def newer_ops(self) -> list[str]:
-        """The ops of new nodes that TensorFlow 1.15 does not have."""
-        added = _added(self.built) if self.built is not None else []
-        return sorted({str(node.op) for node in added if not known_to_tf1(str(node.op))})
-
 
 def _added(built: Built) -> list[NodeDef]:
     old = {node.name for node in built.before.graph.node}
@@ -76,22 +65,19 @@ def _added(built: Built) -> list[NodeDef]:
 
 
 def _node_edits(built: Built) -> Iterator[Edit]:
-    for node in map(strip_for_tf1, _added(built)):
+    for node in _added(built):
         inputs = tuple(parse_ref(str(text)) for text in node.input)
         yield AddNode(str(node.name), str(node.op), inputs, dict(node.attr), str(node.device))
     before = {node.name: node for node in built.before.graph.node}
     for node in built.after.graph.node:
         if node.name in before and node != before[node.name]:
-            yield ReplaceNode(strip_for_tf1(node))
+            yield ReplaceNode(node)
 
 
 def _function_edits(built: Built) -> Iterator[AddFunction]:
     old = {function.signature.name for function in built.before.graph.library.function}
     for function in built.after.graph.library.function:
         if function.signature.name not in old:
-            cleaned = [strip_for_tf1(node) for node in function.node_def]
-            del function.node_def[:]
-            function.node_def.extend(cleaned)
             yield AddFunction(function)
 
 

@@ -22,6 +22,7 @@ import partitioned_div
 import partitioned_mod
 import partitioned_ps
 import resource_mlp
+import sparse_sums
 import tensorflow as tf
 import text_classifier
 import tied_softmax
@@ -46,6 +47,7 @@ RECIPES = {
     "wide_deep": wide_deep.make,
     "gan": gan.make,
     "partitioned_ps": partitioned_ps.make,
+    "sparse_sums": sparse_sums.make,
 }
 
 

@@ -93,3 +93,12 @@ def test_two_runs_give_the_same_bytes(run, models: Path) -> None:
     for name in ("one.meta", "two.meta"):
         assert run("freeze", "text_classifier", name, "--freeze", "hidden")[0] == 0
     assert Path("one.meta").read_bytes() == Path("two.meta").read_bytes()
+
+
+def test_clear_devices(run, models: Path) -> None:
+    options = ["--freeze", "table", "--clear-devices", "--json"]
+    code, out, _ = run("freeze", "partitioned_ps", "out.meta", *options)
+    record = json.loads(out)
+    assert code == 0
+    assert set(record["devices_cleared"]) >= {"/job:ps/task:0", "/job:ps/task:1"}
+    assert [note for note in record["notes"] if "no longer bound to a device" in note]

@@ -55,6 +55,7 @@ RECORD = FreezeRecord(
     learning_rate=0.001,
     global_step="global_step",
     newer_ops=["NewerOp"],
+    target="2",
 )
 
 
@@ -79,7 +80,8 @@ def test_states_and_totals() -> None:
         "  loss       a/loss:0",
         "             + b/loss:0",
         "  optimizer  adam, learning rate 0.001",
-        "  needs      a TensorFlow newer than 1.15, for NewerOp",
+        "  target     TensorFlow 2 alone; 1.15 may not run it",
+        "  needs      ops that TensorFlow 1.15 lacks: NewerOp",
         "        saver.restore(sess, 'out/model')",
         "        sess.run(tf.compat.v1.get_collection('train_op')[0], feeds)",
     ):
