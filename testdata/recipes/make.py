@@ -15,6 +15,7 @@ import bert_adamw
 import bert_tiny
 import conv_bn
 import gan
+import hub_module
 import loop_lookup
 import momentum_ema
 import nce
@@ -22,6 +23,7 @@ import partitioned_div
 import partitioned_mod
 import partitioned_ps
 import resource_mlp
+import saved_model
 import sparse_sums
 import tensorflow as tf
 import text_classifier
@@ -47,6 +49,8 @@ RECIPES = {
     "wide_deep": wide_deep.make,
     "gan": gan.make,
     "partitioned_ps": partitioned_ps.make,
+    "saved_model": saved_model.make,
+    "hub_module": hub_module.make,
     "sparse_sums": sparse_sums.make,
 }
 
@@ -89,7 +93,7 @@ def main() -> None:
     MODELS.mkdir(exist_ok=True)
     for name in names or RECIPES:
         folder = make(name)
-        sizes = [path.stat().st_size for path in folder.iterdir()]
+        sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
         print(f"{name}: {sum(sizes):,} bytes in {len(sizes)} files")
 
 
