@@ -60,6 +60,7 @@ with _without_runtime():
         AssetFileDef,
         CollectionDef,
         MetaGraphDef,
+        TensorInfo,
     )
     from tensorflow.core.protobuf.queue_runner_pb2 import QueueRunnerDef
     from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
@@ -86,6 +87,7 @@ __all__ = [
     "SavedSlice",
     "SavedTensorSlices",
     "SaverDef",
+    "TensorInfo",
     "TensorProto",
     "TensorShapeProto",
     "TensorSliceProto",

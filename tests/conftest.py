@@ -36,11 +36,13 @@ class Job:
     optimizer: str
     learning_rate: float
     loss: str = ""
+    tags: str | None = None
 
 
 def _job(name: str, path: str, optimizer: str, rate: float, **plan: object) -> Job:
-    loss = str(plan.pop("loss", ""))
-    return Job(MODELS / name / path, graphfreeze.FreezePlan(**plan), optimizer, rate, loss)  # type: ignore[arg-type]
+    loss, tags = str(plan.pop("loss", "")), plan.pop("tags", None)
+    chosen = None if tags is None else str(tags)
+    return Job(MODELS / name / path, graphfreeze.FreezePlan(**plan), optimizer, rate, loss, chosen)  # type: ignore[arg-type]
 
 
 JOBS = {
@@ -197,6 +199,25 @@ JOBS = {
         freeze_rows={"wide": "0:20,37", "deep": "::2"},
         loss="total_loss:0",
     ),
+    "saved_model": _job(
+        "saved_model",
+        "1",
+        "adam",
+        0.01,
+        freeze=("hidden",),
+        freeze_rows={"embedding": "0:30,-6:"},
+        tags="train",
+    ),
+    "hub_module": _job(
+        "hub_module",
+        "module",
+        "sgd",
+        0.1,
+        freeze=("output/bias",),
+        freeze_rows={"embedding": "::2"},
+        loss="total",
+        tags="train",
+    ),
 }
 CORPUS_JOBS = {
     "cifar": Job(CORPUS / CIFAR, graphfreeze.FreezePlan(freeze=("Wconv1",)), "adam", 0.001),
@@ -236,7 +257,7 @@ def _make(name: str, root: Path) -> Made:
     if name in CORPUS_JOBS and not CORPUS.is_dir():
         pytest.skip(f"no {CORPUS}")
     job = {**JOBS, **CORPUS_JOBS}[name]
-    model = graphfreeze.load(job.source)
+    model = graphfreeze.load(job.source, tags=job.tags)
     frozen = graphfreeze.freeze(model, job.plan, keep=[job.loss] if ":" in job.loss else [])
     loss = (job.loss,) if job.loss else ()
     graphfreeze.add_train_op(

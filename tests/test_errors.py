@@ -546,6 +546,14 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
         "out: exists and is of another kind (folder or file)",
     ),
     "EmitError.no_parent": (EmitError.no_parent("/no/where/out"), "the folder /no/where does not"),
+    "EmitError.missing_assets": (
+        EmitError.missing_assets("in/assets", ["a.txt", "b.txt"]),
+        "in/assets: the bundle needs a.txt, b.txt from here, missing; copy all of the SavedModel",
+    ),
+    "EmitError.asset_outside": (
+        EmitError.asset_outside("in/saved_model.pb", ["../a.txt"]),
+        "in/saved_model.pb: its assets ../a.txt lead out of the folder 'assets', which no SavedM",
+    ),
     "EmitError.values_need_bundle": (
         EmitError.values_need_bundle("out.pb", ["emb", "emb/graphfreeze/rows"]),
         "out.pb: a graph file has no checkpoint for the values of emb, emb/graphfreeze/rows; write",

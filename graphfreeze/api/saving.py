@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from graphfreeze.emit.assets import check_assets
 from graphfreeze.emit.bundle import write_draft, write_model
 from graphfreeze.emit.contents import check_contents, check_graph_alone
 from graphfreeze.emit.place import check_place, is_file
@@ -16,6 +17,7 @@ from graphfreeze.guard.rebuild_saver import RebuildSaver
 from graphfreeze.model.model import Model
 from graphfreeze.model.records import FreezeRecord
 from graphfreeze.prepare.recover_collections import RecoverCollections
+from graphfreeze.report.export_text import asset_notes
 from graphfreeze.report.records import freeze_record
 from graphfreeze.report.undo_text import no_undo_notes
 from graphfreeze.rewrite.draft import Draft
@@ -25,7 +27,10 @@ from graphfreeze.rewrite.run import Pass, run
 def check_out(model: Model, out: str | Path, *, force: bool = False) -> None:
     """Refuse a place to freeze to that ``save`` would refuse later on; raises EmitError."""
     check_place(Path(out), model.source, force=force)
-    if not is_file(Path(out)) and model.source.checkpoint is None and model.variables:
+    if is_file(Path(out)):
+        return
+    check_assets(model)
+    if model.source.checkpoint is None and model.variables:
         raise EmitError.no_checkpoint(model.source.path)
 
 
@@ -48,6 +53,8 @@ def _completed(frozen: FrozenModel, place: Path) -> Draft:
     if frozen.patch is None:
         described: list[Pass] = [RecoverCollections(), PruneCollections(frozen.selection)]
         run(draft, described if is_file(place) else [*described, RebuildSaver()])
+    if not is_file(place):
+        check_assets(draft.base)
     if not is_file(place) and draft.base.source.checkpoint is not None:
         check_contents(draft)
     return draft
@@ -56,7 +63,8 @@ def _completed(frozen: FrozenModel, place: Path) -> Draft:
 def report(frozen: FrozenModel, out: str | Path | None = None) -> FreezeRecord:
     """Tell what a freeze did; with ``out`` also what that place means for the result."""
     record = freeze_record(frozen, version=version("graphfreeze"))
-    notes = [*record.notes, *no_undo_notes(None if out is None else Path(out))]
+    place = None if out is None else Path(out)
+    notes = [*record.notes, *asset_notes(frozen.draft.base, place), *no_undo_notes(place)]
     return msgspec.structs.replace(record, notes=notes)
 
 

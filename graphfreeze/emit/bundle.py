@@ -7,6 +7,7 @@ from typing import Protocol
 
 import msgspec
 
+from graphfreeze.emit.assets import write_assets
 from graphfreeze.emit.checkpoint import link_or_copy, write_checkpoint
 from graphfreeze.emit.graph_file import file_bytes, model_bytes
 from graphfreeze.emit.manifest import make_manifest
@@ -61,6 +62,7 @@ def write_draft(draft: Draft, record: Record, out: Path, *, force: bool = False)
 def _write_bundle(draft: Draft, record: Record, place: Path) -> None:
     place.mkdir()
     write_checkpoint(draft, place)
+    write_assets(draft.base, place)
     index = (place / f"{NAME}.index").read_bytes()
     manifest = make_manifest(draft.base, file_bytes(draft, ".meta"), index=index)
     told = msgspec.json.format(msgspec.json.encode(_with_manifest(record, manifest)), indent=1)

@@ -47,6 +47,22 @@ class EmitError(GraphfreezeError):
         )
 
     @classmethod
+    def missing_assets(cls, folder: PathLike, names: Sequence[str]) -> EmitError:
+        """Name the files that a SavedModel brings along and that are not there."""
+        return cls(
+            f"{folder}: the bundle needs {listed(names, most=50)} from here, missing; "
+            "copy all of the SavedModel, or write a graph file"
+        )
+
+    @classmethod
+    def asset_outside(cls, path: PathLike, names: Sequence[str]) -> EmitError:
+        """Name assets whose names lead out of the folder that they are to lie in."""
+        return cls(
+            f"{path}: its assets {listed(names, most=3)} lead out of the folder 'assets', "
+            "which no SavedModel does that TensorFlow wrote; write a graph file"
+        )
+
+    @classmethod
     def values_need_bundle(cls, out: PathLike, keys: Sequence[str]) -> EmitError:
         """Name a graph file, which has no checkpoint for values that the rewritten graph needs."""
         return cls(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 
 from google.protobuf.message import DecodeError
 
@@ -20,6 +21,20 @@ class Asset:
 
     tensor: TensorRef
     filename: str
+
+    @property
+    def is_inside(self) -> bool:
+        """Tell whether the name leads to a place in the folder, as it has to."""
+        parts = PurePosixPath(self.filename).parts
+        return not self.filename.startswith("/") and ".." not in parts and "\0" not in self.filename
+
+    def path(self, folder: Path) -> Path:
+        """Return where the file is, by the folder of the graph's own file."""
+        return folder / FOLDER / self.filename
+
+    def is_there(self, folder: Path) -> bool:
+        """Tell whether the file is where it is looked for."""
+        return self.is_inside and self.path(folder).is_file()
 
 
 def find_assets(header: MetaGraphDef, collections: Collections) -> tuple[Asset, ...]:

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from graphfreeze.model.export_records import AssetRecord, SignatureRecord
 from graphfreeze.model.patch_records import PatchRecord
 from graphfreeze.model.training_records import TrainingRecord
 
@@ -88,7 +89,8 @@ class ModelRecord(msgspec.Struct, frozen=True, kw_only=True):
     ``steps`` are the nodes that run a whole step of a training, whatever collections say.
     ``train_op`` is the first of ``train_ops``, ``training`` what it does as far as that is
     recognised; ``nodes_added`` and ``nodes_removed`` are 0, so that
-    a program can read this and a FreezeRecord alike.
+    a program can read this and a FreezeRecord alike. ``tags``, ``signatures``, ``assets`` and
+    ``main_op``, which a loader runs when the variables are restored, are of a SavedModel.
     """
 
     path: str
@@ -103,6 +105,10 @@ class ModelRecord(msgspec.Struct, frozen=True, kw_only=True):
     variables: list[VariableRecord]
     training: TrainingRecord | None = None
     steps: list[str] = []
+    tags: list[str] = []
+    signatures: list[SignatureRecord] = []
+    assets: list[AssetRecord] = []
+    main_op: str | None = None
     nodes_added: int = 0
     nodes_removed: int = 0
 

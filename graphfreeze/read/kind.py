@@ -17,6 +17,7 @@ _OWNERS = (_SAVED_MODEL, _META_GRAPH, _GRAPH)
 _FIRST_WORD = re.compile(rb"(?:\s+|#[^\n]*\n)*(\w+)\s*[:{<]")
 _NODE_NAME = re.compile(r"[\w.][\w.\\/>-]*", re.ASCII)
 _OP_NAME = re.compile(r"[A-Za-z_][\w>]*", re.ASCII)
+MODULE = "tfhub_module.pb"  # beside a SavedModel, which is a module of TF-Hub then
 TABLE_END = bytes.fromhex("57fb808b247547db")  # of a checkpoint's index, and of a V1 checkpoint
 _OTHERS = {
     b"\x89HDF": "a Keras H5 file; load it with Keras and save a MetaGraphDef",

@@ -23,8 +23,9 @@ from graphfreeze.errors import LoadError
 from graphfreeze.model.model import Model
 from graphfreeze.model.records import NAME, RECORD
 from graphfreeze.read.document import read_document
-from graphfreeze.read.kind import TABLE_END
+from graphfreeze.read.kind import MODULE, TABLE_END
 from graphfreeze.read.tags import Tags, parse_tags
+from graphfreeze.schema import SavedModel
 
 _STATE = re.compile(r'^\s*model_checkpoint_path\s*:\s*("(?:[^"\\]|\\.)*")', re.MULTILINE)
 
@@ -50,8 +51,10 @@ def load(
     if checkpoint is not None and not has_checkpoint(Path(checkpoint)):
         raise LoadError.no_checkpoint(checkpoint)
     model = read_document(found, prefix, tags=parse_tags(tags))
-    is_chosen = checkpoint is not None
-    return replace(model, source=replace(model.source, given=place, is_chosen=is_chosen))
+    source = replace(model.source, given=place, is_chosen=checkpoint is not None)
+    if model.root.owner is SavedModel and (found.parent / MODULE).is_file():
+        source = replace(source, format=f"TF-Hub module, {source.format}")
+    return replace(model, source=source)
 
 
 def _locate(place: Path) -> tuple[Path, Path | None]:

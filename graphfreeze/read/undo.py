@@ -56,5 +56,5 @@ def original_model(model: Model) -> Model:
     raw, (path, prefix) = original_bytes(model), (model.source.path, model.source.checkpoint)
     original = parse_document(raw, path, prefix, tags=manifest.tags)
     origin = Origin(manifest.name, manifest.checkpoint)
-    source = replace(model.source, format=original.source.format, origin=origin)
+    source = replace(model.source, format=manifest.format, origin=origin)
     return replace(original, source=source)

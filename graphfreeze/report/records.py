@@ -22,6 +22,7 @@ from graphfreeze.model.variables import Variable
 from graphfreeze.read.former import Former
 from graphfreeze.report.choices import choice_records, variable_record
 from graphfreeze.report.device_notes import device_notes
+from graphfreeze.report.export_record import asset_records, signature_records
 from graphfreeze.report.former import find_former, is_patched
 from graphfreeze.report.former_averages import average_notes
 from graphfreeze.report.notes import learning_notes
@@ -61,6 +62,10 @@ def model_record(model: Model, scope: Sequence[str] = ()) -> ModelRecord:
         train_op=train_ops[0] if train_ops else None,
         training=recognise(training, kept=True) if is_old else None,
         steps=list(StepEnds(training).ends) if is_old and training.writers else [],
+        tags=list(model.tags),
+        signatures=signature_records(model),
+        assets=asset_records(model),
+        main_op=model.main_op,
         variables=[
             former.get(v.name) or variable_record(v, _state(v, slots))
             for v in model.variables

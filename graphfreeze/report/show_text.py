@@ -12,6 +12,7 @@ from graphfreeze.report.columns import (
     shape_text,
     size_text,
 )
+from graphfreeze.report.export_text import export_facts
 from graphfreeze.report.lines import (
     byte_count,
     entries_text,
@@ -38,6 +39,7 @@ def show_lines(record: ModelRecord, *, verbose: bool = False) -> Iterator[Text]:
             ("train ops", record.train_ops or ["none in a collection"]),
         ]
     )
+    yield from facts(export_facts(record))
     if record.steps and record.steps != record.train_ops:
         yield from facts([("steps", record.steps)])
     trained = training_facts("training", record.training, is_old=False)

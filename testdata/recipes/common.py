@@ -67,9 +67,13 @@ def write_feeds(
 
 
 def write_named_feeds(
-    folder: Path, loss: str, feeds: dict[str, np.ndarray], outputs: Sequence[str]
+    folder: Path,
+    loss: str,
+    feeds: dict[str, np.ndarray],
+    outputs: Sequence[str],
+    assets: dict[str, str] | None = None,
 ) -> None:
-    """Write ``feeds.json`` of tensors that are given by name."""
+    """Write ``feeds.json`` of tensors that are given by name, ``assets`` by the file to feed."""
     batch = {
         name: {
             "dtype": array.dtype.name,
@@ -79,6 +83,8 @@ def write_named_feeds(
         for name, array in feeds.items()
     }
     document = {"loss": loss, "feeds": batch, "outputs": list(outputs)}
+    if assets:
+        document["assets"] = assets
     (folder / "feeds.json").write_text(json.dumps(document) + "\n")
 
 

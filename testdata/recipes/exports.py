@@ -40,6 +40,12 @@ def draw_words(seed: int, words: int, shape: tuple[int, ...]) -> np.ndarray:
     return np.array([f"w{number:03}" for number in numbers.ravel()], object).reshape(shape)
 
 
+def asset_feeds() -> dict[str, str]:
+    """Return where the vocabulary will lie, by the tensor that is to be fed with its path."""
+    (path,) = tf.get_collection(tf.GraphKeys.ASSET_FILEPATHS)
+    return {path.name: f"assets/{VOCABULARY}"}
+
+
 def sort_saved_model(path: Path) -> None:
     """Write a SavedModel once more, with all its maps sorted."""
     saved = SavedModel.FromString(path.read_bytes())

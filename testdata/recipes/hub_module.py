@@ -9,8 +9,15 @@ import shutil
 from pathlib import Path
 
 import tensorflow as tf
-from common import new_session, write_feeds
-from exports import VOCABULARY, draw_words, look_up, sort_saved_model, with_vocabulary
+from common import new_session, write_named_feeds
+from exports import (
+    VOCABULARY,
+    asset_feeds,
+    draw_words,
+    look_up,
+    sort_saved_model,
+    with_vocabulary,
+)
 from google.protobuf.any_pb2 import Any
 from tensorflow.core.protobuf.meta_graph_pb2 import AssetFileDef
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
@@ -37,7 +44,8 @@ def make(folder: Path) -> None:
     (module / "saved_model.pb").write_bytes(saved.SerializeToString())
     sort_saved_model(module / "saved_model.pb")
     (loss,) = tf.get_collection(tf.GraphKeys.REGULARIZATION_LOSSES)
-    write_feeds(folder, loss, {words: draw_words(1, WORDS, (BATCH, LENGTH))}, [])
+    batch = {words.name: draw_words(1, WORDS, (BATCH, LENGTH))}
+    write_named_feeds(folder, loss.name, batch, [], asset_feeds())
 
 
 def build(is_training: bool) -> tf.Tensor:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-from common import draw_integers, new_session, write_feeds
-from exports import draw_words, look_up, sort_saved_model, with_vocabulary
+from common import draw_integers, new_session, write_named_feeds
+from exports import asset_feeds, draw_words, look_up, sort_saved_model, with_vocabulary
 
 WORDS, UNKNOWN, WIDTH, LENGTH, HIDDEN, CLASSES, BATCH, STEPS = 100, 4, 8, 5, 10, 3, 8, 3
 
@@ -68,7 +68,8 @@ def add_training_graph(builder: tf.saved_model.Builder, folder: Path) -> None:
             assets_collection=tf.get_collection(tf.GraphKeys.ASSET_FILEPATHS),
             main_op=main_op(),
         )
-    write_feeds(folder, loss, draw_batch(STEPS), [predictions])
+    batch = {tensor.name: array for tensor, array in draw_batch(STEPS).items()}
+    write_named_feeds(folder, loss.name, batch, [predictions.name], asset_feeds())
 
 
 def add_serving_graph(builder: tf.saved_model.Builder) -> None:

@@ -19,11 +19,13 @@ ROOT = Path(__file__).parents[2]
 MODELS = ROOT / "testdata" / "models"
 CORPUS = ROOT.parent / "shared" / "corpus"
 NO_GRAPH = "tfhub_module.pb"
+SEVERAL_GRAPHS = ("saved_model", "hub_module")  # see tests/read/test_tags.py
 FILES = {
     str(path.relative_to(root)): path
     for root in (MODELS, CORPUS)
     for path in sorted(root.rglob("*"))
     if path.suffix in (".meta", ".pb", ".pbtxt") and path.name != NO_GRAPH
+    if path.parents[1].name not in SEVERAL_GRAPHS
 }
 Raws = dict[str, bytes]
 

@@ -220,7 +220,7 @@ FILES = {
     str(path.relative_to(folder)): path
     for folder in FOLDERS
     for path in sorted(folder.glob("**/*"))
-    if path.suffix in (".meta", ".pb") and path.is_file()
+    if path.suffix in (".meta", ".pb") and path.name != "tfhub_module.pb"
 }
 # Ops that only the model's own list defines.
 CUSTOM = {

@@ -16,6 +16,7 @@ from graphfreeze.read.tags import Tags
 from graphfreeze.schema import AssetFileDef, CollectionDef, GraphDef, MetaGraphDef, SavedModel
 from graphfreeze.selection.plan import FreezePlan
 
+MODELS = Path(__file__).parents[2] / "testdata" / "models"
 GRAPH = """
 w = VariableV2() {shape: [2]}
 w/Assign = Assign(w, zeros)
@@ -55,6 +56,16 @@ WRONG: dict[str, tuple[Tags | None, str]] = {
     "a part of the tags": ("serve", "tags 'serve' pick no single graph of 3; choose from --tags"),
     "more than the tags": ("train,gpu", "tags 'train,gpu' pick no single graph of 3"),
     "a capital": ("Train", "--tags train, --tags serve,tpu, --tags ''"),
+}
+
+
+REAL = {
+    f"{path.parents[1].name}, {tags or 'no tags'}": (path, tags)
+    for path, choices in (
+        (MODELS / "saved_model" / "1" / "saved_model.pb", ("train", "serve")),
+        (MODELS / "hub_module" / "module" / "saved_model.pb", ("train", "")),
+    )
+    for tags in choices
 }
 
 
@@ -142,3 +153,34 @@ def test_a_main_op_in_a_signature_is_no_output(path: Path, tags: str) -> None:
     """It writes what is frozen, and no step runs it."""
     frozen = freeze(load(path, tags=tags), FreezePlan(freeze=("w",)))
     assert str(frozen.draft.graph.nodes["w/Assign"].op) == "Assign"
+
+
+@pytest.mark.parametrize(("path", "tags"), REAL.values(), ids=REAL)
+@pytest.mark.parametrize("out", ["out", "out.meta"])
+def test_real_files_are_given_back(path: Path, tags: str, out: str, tmp_path: Path) -> None:
+    model = load(path.parent, tags=tags)
+    frozen = freeze(model, FreezePlan(freeze=("output",), freeze_rows={"embedding": "3:"}))
+    assert model.variables
+    assert (model.raw, model.tags) == (path.read_bytes(), tuple(filter(None, [tags])))
+    save(model, tmp_path / "copy.pb")
+    assert (tmp_path / "copy.pb").read_bytes() == path.read_bytes()
+    save(frozen, tmp_path / out)
+    record = undo(load(tmp_path / out), tmp_path / "back.pb")
+    assert (tmp_path / "back.pb").read_bytes() == path.read_bytes()
+    assert record.format == model.source.format
+    assert ("TF-Hub" in record.format) == ("hub_module" in path.parts)
+
+
+def test_a_graph_in_text(tmp_path: Path) -> None:
+    """The same as in the binary, and given back as it was."""
+    path = MODELS / "saved_model" / "1" / "saved_model.pb"
+    text = text_format.MessageToString(SavedModel.FromString(path.read_bytes())).encode()
+    (tmp_path / "saved_model.pbtxt").write_bytes(text)
+    binary = load(path, tags="serve")
+    model = load(tmp_path / "saved_model.pbtxt", tags="serve")
+    assert model.source.format == "SavedModel (text)"
+    assert (model.assets, model.main_op) == (binary.assets, "main_op")
+    assert dict(model.graph.nodes) == dict(binary.graph.nodes)
+    save(freeze(model, FreezePlan(freeze=("output",))), tmp_path / "out.meta")
+    undo(load(tmp_path / "out.meta"), tmp_path / "back.pbtxt")
+    assert (tmp_path / "back.pbtxt").read_bytes() == text

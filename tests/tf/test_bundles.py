@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,12 +15,16 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 import graphfreeze
+from graphfreeze.model.model import Model
+from graphfreeze.schema import SavedModel
 
 NAMES = ["text_classifier", "bert_tiny", "resource_mlp", "conv_bn", "bare_graph"]
 TABLE_NAMES = ["tied_softmax", "nce", "partitioned_mod", "partitioned_div", "loop_lookup"]
 NORM_NAMES = ["batch_norms", "batch_norms, kept"]
 TRAINED_NAMES = ["adam_clipped", "bert_adamw", "momentum_ema", "wide_deep", "gan", "partitioned_ps"]
+EXPORT_NAMES = ["saved_model", "hub_module"]
 CORPUS_NAMES = ["cifar", "cifar, rows", "regression"]
+ALL_NAMES = [*NAMES, *TABLE_NAMES, *NORM_NAMES, *TRAINED_NAMES, *EXPORT_NAMES, *CORPUS_NAMES]
 MODELS = Path(__file__).parents[2] / "testdata" / "models"
 CONFIG = tf.ConfigProto(allow_soft_placement=True)
 
@@ -45,17 +50,31 @@ def write_bundle(source: Path, out: Path) -> None:
     graphfreeze.save(frozen, out)
 
 
-def original_loss(source: Path, feeds: Path) -> np.float32:
+def restore_module(session: tf.Session, source: Path, model: Model, assets: dict[str, str]) -> None:
+    """Do what the TF-Hub library does: no loader knows modules, and their graphs have no saver."""
+    saved = SavedModel.FromString(model.raw)
+    (graph,) = (g for g in saved.meta_graphs if tuple(g.meta_info_def.tags) == model.tags)
+    tf.train.import_meta_graph(graph)
+    tf.train.Saver().restore(session, str(model.source.checkpoint))
+    paths = {name: str(source / path) for name, path in assets.items()}
+    session.run(tf.get_collection("table_initializer"), paths)
+
+
+def original_loss(job: Any, feeds: Path) -> np.float32:
     """Evaluate the loss of the model as it was, from its own graph and checkpoint."""
-    document = json.loads(feeds.read_text())
+    document, source = json.loads(feeds.read_text()), job.source
     batch = {
         name: np.array(each["values"], each["dtype"]).reshape(each["shape"])
         for name, each in document["feeds"].items()
     }
-    model = graphfreeze.load(source)
+    model = graphfreeze.load(source, tags=job.tags)
     with tf.Graph().as_default(), tf.Session(config=CONFIG) as session:
         prefix = str(model.source.checkpoint)
-        if model.source.path.suffix == ".pb":
+        if "TF-Hub" in model.source.format:
+            restore_module(session, source, model, document["assets"])
+        elif model.source.format.startswith("SavedModel"):
+            tf.saved_model.load(session, [job.tags], str(source))
+        elif model.source.path.suffix == ".pb":
             tf.import_graph_def(tf.GraphDef.FromString(model.raw), name="")
             graph = session.graph
             for variable in model.variables:
@@ -72,7 +91,7 @@ def original_loss(source: Path, feeds: Path) -> np.float32:
         return session.run(document["loss"], batch)
 
 
-@pytest.mark.parametrize("name", [*NAMES, *TABLE_NAMES, *NORM_NAMES, *TRAINED_NAMES, *CORPUS_NAMES])
+@pytest.mark.parametrize("name", ALL_NAMES)
 def test_five_steps(
     name: str,
     make_bundle: Callable[..., Made],
@@ -83,7 +102,7 @@ def test_five_steps(
     made = make_bundle(name)
     values = train_bundle(sys.executable, made.folder, made.feeds, tmp_path / "values.npz")
     check_trained(made.folder, values)
-    original, plan = original_loss(made.job.source, made.feeds), made.job.plan
+    original, plan = original_loss(made.job, made.feeds), made.job.plan
     is_as_before = plan.batch_norm != "inference" and plan.dropout == "keep"
     assert (values["loss_before"].tobytes() == original.tobytes()) == is_as_before
     assert values["loss_after"] < values["loss_before"]
@@ -99,6 +118,16 @@ def test_files(name: str, make_bundle: Callable[..., Made]) -> None:
     state = (made.folder / "checkpoint").read_text()
     assert str(made.folder) not in state
     assert tf.train.latest_checkpoint(str(made.folder)) == str(made.folder / "model")
+
+
+def test_tables_are_filled_from_assets(make_bundle: Callable[..., Made]) -> None:
+    """Only what a loader would feed is read: without the file the op is refused as any other."""
+    made = make_bundle("saved_model")
+    original, out = graphfreeze.load(made.job.source, tags="train"), graphfreeze.load(made.folder)
+    assert graphfreeze.verify(original, out, steps=2).passed
+    source = replace(original.source, path=made.folder.parent / "saved_model.pb")
+    with pytest.raises(graphfreeze.GraphfreezeError, match="InitializeTableFromTextFileV2, reads"):
+        graphfreeze.verify(replace(original, source=source), out, steps=2)
 
 
 def test_shards_of_the_source_are_linked(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from graphfreeze.model.model import Model
 from graphfreeze.read.document import parse_document
 
 MODELS = Path(__file__).parents[2] / "testdata" / "models"
-NAMES = sorted(path.name for path in MODELS.iterdir())
+NAMES = sorted(path.parent.name for path in MODELS.glob("*/model.ckpt.index"))
 BUNDLES = ["bert_tiny", "conv_bn", "loop_lookup", "resource_mlp", "text_classifier", "tied_softmax"]
 SOURCES = {"bare_graph": "graph.pb", "text_classifier": "model.ckpt"}
 Has = dict[str, bool | None]

@@ -17,7 +17,9 @@ NAMES = ["text_classifier", "bert_tiny", "resource_mlp", "conv_bn", "bare_graph"
 TABLE_NAMES = ["tied_softmax", "nce", "partitioned_mod", "partitioned_div", "loop_lookup"]
 NORM_NAMES = ["batch_norms", "batch_norms, kept"]
 TRAINED_NAMES = ["adam_clipped", "bert_adamw", "momentum_ema", "wide_deep", "gan", "partitioned_ps"]
+EXPORT_NAMES = ["saved_model", "hub_module"]
 CORPUS_NAMES = ["cifar", "cifar, rows", "regression"]
+ALL_NAMES = [*NAMES, *TABLE_NAMES, *NORM_NAMES, *TRAINED_NAMES, *EXPORT_NAMES, *CORPUS_NAMES]
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +34,7 @@ def python() -> Path:
     return PYTHON
 
 
-@pytest.mark.parametrize("name", [*NAMES, *TABLE_NAMES, *NORM_NAMES, *TRAINED_NAMES, *CORPUS_NAMES])
+@pytest.mark.parametrize("name", ALL_NAMES)
 def test_five_steps(name, python, make_bundle, train_bundle, check_trained, tmp_path) -> None:
     made = make_bundle(name)
     values = train_bundle(python, made.folder, made.feeds, tmp_path / "values.npz")

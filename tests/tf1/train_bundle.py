@@ -47,13 +47,18 @@ def find_lost(saver: tf.train.Saver, session: tf.Session, values: Values) -> str
     return f"not restored as saved: {', '.join(changed)}" if changed else None
 
 
-def train(bundle: Path, feeds: Values, *, loss: str | None, steps: int) -> Values:
+def train(
+    bundle: Path, feeds: Values, *, loss: str | None, steps: int, assets: dict[str, str]
+) -> Values:
     """Restore, run the train_op, return values before and after; exit if they can't be saved."""
     # Old graphs may name absent devices, and those of other processes.
     saver = tf.train.import_meta_graph(str(bundle / "model.meta"), clear_devices=True)
     with tf.Session(config=CONFIG) as session:
         saver.restore(session, str(bundle / "model"))
-        session.run([tf.get_collection("local_init_op"), tf.get_collection("table_initializer")])
+        session.run(
+            [tf.get_collection("local_init_op"), tf.get_collection("table_initializer")],
+            {name: str(bundle / path) for name, path in assets.items()},
+        )
         before = read_variables(session)
         losses = {"loss_before": session.run(loss, feeds)} if loss else {}
         for _ in range(steps):
@@ -81,7 +86,8 @@ def main() -> None:
     if tf.executing_eagerly():
         tf.disable_v2_behavior()
     feeds, loss = read_feeds(document), args.loss or document.get("loss")
-    result = train(args.BUNDLE_DIR, feeds, loss=loss, steps=args.steps)
+    assets = document.get("assets", {})
+    result = train(args.BUNDLE_DIR, feeds, loss=loss, steps=args.steps, assets=assets)
     with args.OUT_NPZ.open("wb") as out:
         np.savez(out, **result)
 

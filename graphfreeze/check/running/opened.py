@@ -10,6 +10,7 @@ from typing import Protocol
 
 import numpy as np
 
+from graphfreeze.check.running.asset_feeds import asset_feeds
 from graphfreeze.check.running.held_values import Place
 from graphfreeze.emit.groups import grouped
 from graphfreeze.emit.source import reason_of, runtime_prefix
@@ -65,9 +66,12 @@ class Opened:
         return [_as_array(each) for each in found]
 
     def start(self, names: Sequence[str], feeds: Mapping[str, object]) -> None:
-        """Run ops that initialize something, in their order; raises CheckError."""
+        """Run ops that initialize something, in their order, with the model's assets.
+
+        Raises CheckError."""
+        fed = {**asset_feeds(self.model), **feeds}
         for name in names:
-            self.run([name], feeds)
+            self.run([name], fed)
 
     def restore(self, prefix: str | Path) -> None:
         """Let the model's own saver restore a checkpoint; raises CheckError."""

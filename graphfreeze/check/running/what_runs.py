@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from graphfreeze.check.feeds.chosen_feeds import ChosenFeeds
 from graphfreeze.check.feeds.inferred_feeds import placeholders
+from graphfreeze.check.running.asset_feeds import asset_readers
 from graphfreeze.check.running.held_values import (
     Held,
     find_held,
@@ -71,9 +72,11 @@ class WhatRuns:
     def check(self, runs: Runs) -> None:
         """Refuse ops that reach outside, unless allowed, and queues; raises CheckError.
 
-        The bundle's saver runs too; only its own ops may reach the files that it is told."""
+        The bundle's saver runs too; only its own ops may reach the files that it is told, and
+        tables may be filled from the model's assets."""
         for model, running in ((self.original, runs.original), (self.out, runs.out)):
             nodes = {*running.nodes, *(find_beside(model) if model is self.out else ())}
+            nodes -= set(asset_readers(model))
             unsafe = [] if self.allows_unsafe else find_unsafe(model.graph, sorted(nodes))
             if unsafe:
                 told = [f"{each.node} (op {each.op}, {each.reason})" for each in unsafe]
