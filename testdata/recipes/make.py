@@ -14,6 +14,8 @@ import batch_norms
 import bert_adamw
 import bert_tiny
 import conv_bn
+import frozen_classifier
+import frozen_recurrent
 import gan
 import hub_module
 import loop_lookup
@@ -52,6 +54,8 @@ RECIPES = {
     "saved_model": saved_model.make,
     "hub_module": hub_module.make,
     "sparse_sums": sparse_sums.make,
+    "frozen_classifier": frozen_classifier.make,
+    "frozen_recurrent": frozen_recurrent.make,
 }
 
 
