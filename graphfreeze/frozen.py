@@ -10,6 +10,7 @@ from graphfreeze.prepare.grow_tables import GrowTables
 from graphfreeze.read.former import Former
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.mask_kernels import Kernel
+from graphfreeze.selection.constants import Thawing
 from graphfreeze.selection.resolve import Selection
 from graphfreeze.selection.row_values import RowValues
 from graphfreeze.train.keep_slots import KeepSlots
@@ -26,7 +27,8 @@ class FrozenModel:
     ones, ``pins`` which variables are put back after what cannot be guarded, ``retarget`` which
     TensorFlow is to run it. ``former`` is the freeze that was undone to make this one, ``patch``
     what became of the model's own training if that was patched instead, ``old`` tells of the
-    training that went or was kept, ``devices`` counts the nodes that were taken off each."""
+    training that went or was kept, ``devices`` counts the nodes that were taken off each,
+    ``thaw`` tells which constants became variables where nothing was frozen but that was done."""
 
     draft: Draft
     selection: Selection
@@ -41,3 +43,4 @@ class FrozenModel:
     patch: Patched | None = None
     old: TrainingRecord | None = None
     devices: Mapping[str, int] = field(default_factory=dict)
+    thaw: Thawing | None = None

@@ -17,6 +17,7 @@ from graphfreeze.errors import (
     PatchError,
     RewriteError,
     SelectionError,
+    ThawError,
     TrainError,
     UndoError,
     WordError,
@@ -720,6 +721,42 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
     "CheckError.bad_record": (
         CheckError.bad_record("out/model.meta", "JSON is malformed"),
         "out/model.meta: no record of a freeze (JSON is malformed); give the graphfreeze.json of",
+    ),
+    "UndoError.was_thawed": (
+        UndoError.was_thawed("out", "in/frozen.pb"),
+        "out: was thawed, which leaves nothing to undo: in/frozen.pb, which it was made of, is the",
+    ),
+    "ThawError.nothing_to_thaw": (
+        ThawError.nothing_to_thaw("m.pb", variables=0),
+        "m.pb: no constant is taken as a weight is, and it has no variables either; list what",
+    ),
+    "ThawError.quantized": (
+        ThawError.quantized("m.pb", ["QuantizedConv2D", "Requantize"]),
+        "m.pb: computes with quantized weights (QuantizedConv2D, Requantize), which cannot learn",
+    ),
+    "ThawError.no_constant": (
+        ThawError.no_constant("decoder/bais", NAMES),
+        "pattern 'decoder/bais' matches no constant; did you mean decoder/bias?",
+    ),
+    "ThawError.not_numbers": (
+        ThawError.not_numbers("labels", "string"),
+        "constant 'labels' is of type string, no number; take it out of --constants",
+    ),
+    "ThawError.inside": (
+        ThawError.inside("while/w"),
+        "constant 'while/w' is made inside a loop or a branch, where no variable can stand",
+    ),
+    "ThawError.is_written": (
+        ThawError.is_written("w", "ScatterAdd s"),
+        "constant 'w' is written by ScatterAdd s, which takes a ref; thaw with --variables ref",
+    ),
+    "ThawError.is_named": (
+        ThawError.is_named("w", "signature 'serving_default'"),
+        "signature 'serving_default' names w:0, which would be the handle of a resource; thaw",
+    ),
+    "ThawError.key_taken": (
+        ThawError.key_taken("w", "v"),
+        "the saver keeps 'v' under the key 'w', so the constant of that name cannot be saved",
     ),
     "CheckError.unsafe_step": (
         CheckError.unsafe_step(["w/Assign (op Assign) writes the frozen w; path t -> b"] * 3),

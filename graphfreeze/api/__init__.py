@@ -4,6 +4,7 @@ from graphfreeze.api.freezing import add_train_op, freeze
 from graphfreeze.api.looking import diff, explain_gradient, explain_writers, show
 from graphfreeze.api.patching import patch
 from graphfreeze.api.saving import check_out, complete, report, save
+from graphfreeze.api.thawing import thaw
 from graphfreeze.api.undoing import undo
 from graphfreeze.check.verify import verify, verify_checkpoints
 from graphfreeze.frozen import FrozenModel
@@ -23,6 +24,7 @@ __all__ = [
     "report",
     "save",
     "show",
+    "thaw",
     "undo",
     "verify",
     "verify_checkpoints",

@@ -17,6 +17,7 @@ from graphfreeze.cli.explain import explain
 from graphfreeze.cli.freeze import freeze
 from graphfreeze.cli.patch import patch
 from graphfreeze.cli.show import show
+from graphfreeze.cli.thaw import thaw
 from graphfreeze.cli.undo import undo
 from graphfreeze.cli.verify import verify
 from graphfreeze.errors import GraphfreezeError
@@ -39,6 +40,7 @@ def command() -> None:
 command.add_command(show)
 command.add_command(freeze)
 command.add_command(patch)
+command.add_command(thaw)
 command.add_command(explain)
 command.add_command(undo)
 command.add_command(diff)

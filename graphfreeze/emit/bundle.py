@@ -28,6 +28,10 @@ class Record(Protocol):
     def graphfreeze(self) -> str:
         """The version of graphfreeze."""
 
+    @property
+    def is_thaw(self) -> bool:
+        """Tell whether constants were thawed, and nothing frozen."""
+
 
 def write_model(model: Model, out: Path, *, force: bool = False) -> None:
     """Write a loaded model: the same bytes, or another encoding if the suffix asks for one."""
@@ -63,9 +67,14 @@ def _write_bundle(draft: Draft, record: Record, place: Path) -> None:
     place.mkdir()
     write_checkpoint(draft, place)
     write_assets(draft.base, place)
+    if record.is_thaw:
+        # What was thawed is no freeze: its graph says nothing of one, and nothing is undone.
+        (place / RECORD).write_bytes(_formatted(msgspec.to_builtins(record)))
+        (place / f"{NAME}.meta").write_bytes(file_bytes(draft, ".meta"))
+        return
     index = (place / f"{NAME}.index").read_bytes()
     manifest = make_manifest(draft.base, file_bytes(draft, ".meta"), index=index)
-    told = msgspec.json.format(msgspec.json.encode(_with_manifest(record, manifest)), indent=1)
+    told = _formatted(_with_manifest(record, manifest))
     (place / RECORD).write_bytes(told)
     digest = hashlib.sha256(told).hexdigest()
     draft.apply(_mark({"record": RECORD, "sha256": digest, "graphfreeze": record.graphfreeze}))
@@ -73,6 +82,10 @@ def _write_bundle(draft: Draft, record: Record, place: Path) -> None:
     graph.write_bytes(file_bytes(draft, ".meta"))
     # Who saves over OUT/model has TensorFlow's export there, of which nothing can be undone.
     link_or_copy(graph, place / RESERVE)
+
+
+def _formatted(fields: dict[str, object]) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(fields), indent=1)
 
 
 def _graph_bytes(draft: Draft, record: Record, suffix: str) -> bytes:

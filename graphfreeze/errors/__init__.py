@@ -8,6 +8,7 @@ GraphfreezeError
 │   └── GrowError     a table cannot get more rows
 ├── TrainError        no train_op can be built: loss, optimizer or ops are wanting
 ├── EmitError         the result cannot be written where it was asked for
+├── ThawError         constants cannot become variables again
 ├── PatchError        a training graph cannot be patched as its selection asks
 ├── UndoError         a freeze or a patch cannot be taken back
 └── CheckError        a check cannot be made, or an emitted train_op breaks the promise
@@ -24,6 +25,7 @@ from graphfreeze.errors.loading import LoadError
 from graphfreeze.errors.patching import PatchError
 from graphfreeze.errors.rewriting import RewriteError
 from graphfreeze.errors.selecting import SelectionError
+from graphfreeze.errors.thawing import ThawError
 from graphfreeze.errors.training import TrainError
 from graphfreeze.errors.undoing import UndoError
 from graphfreeze.errors.wording import WordError
@@ -38,6 +40,7 @@ __all__ = [
     "PathLike",
     "RewriteError",
     "SelectionError",
+    "ThawError",
     "TrainError",
     "UndoError",
     "WordError",

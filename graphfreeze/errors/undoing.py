@@ -23,6 +23,14 @@ class UndoError(GraphfreezeError):
         return cls(f"{path}: nothing to undo, graphfreeze did not write it; {near}")
 
     @classmethod
+    def was_thawed(cls, path: PathLike, source: PathLike) -> UndoError:
+        """Name a model whose constants were thawed, and the file that has them still."""
+        return cls(
+            f"{path}: was thawed, which leaves nothing to undo: {source}, which it was made of, is "
+            "the original; take that"
+        )
+
+    @classmethod
     def bad_mark(cls, path: PathLike, reason: str) -> UndoError:
         """Name a model whose collection of graphfreeze's says nothing, and why."""
         return cls(

@@ -8,7 +8,7 @@ from graphfreeze.model.graph import Graph
 from graphfreeze.model.model import Model
 from graphfreeze.model.names import TensorRef, control, parse_ref
 from graphfreeze.model.reads import writers
-from graphfreeze.model.saver import SaverOps, saved_entries, saved_variable
+from graphfreeze.model.saver import SaverOps, restore_ops, saved_entries, saved_variable
 from graphfreeze.model.variables import Variable
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.edits import (
@@ -132,12 +132,17 @@ def _values(draft: Draft, entries: list[NewEntry]) -> Iterator[SetValue]:
 
 
 def _init_edits(draft: Draft) -> Iterator[ReplaceNode]:
-    """Let every op that runs all old initializers run the new ones too."""
-    old = {v.name for v in draft.base.variables}
-    kept = {_initializer(v) for v in draft.variables if v.name in old and not v.is_local}
-    new = {_initializer(v) for v in draft.variables if v.name not in old} - {""}
-    for name, node in draft.graph.nodes.items():
-        waited = {ref.node for ref in draft.graph.inputs(name) if ref.is_control}
+    """Let every op that runs all old initializers run the new ones too.
+
+    What restores a variable that has no other initializer is none of them: no op for restoring is
+    to initialize anything."""
+    graph, old = draft.graph, {v.name for v in draft.base.variables}
+    restoring = graph.descendants(restore_ops(graph), data_only=True)
+    named = {v.name: _initializer(v) for v in draft.variables if not v.is_local}
+    kept = {op for name, op in named.items() if name in old} - restoring
+    new = {op for name, op in named.items() if name not in old and op in graph} - restoring
+    for name, node in graph.nodes.items():
+        waited = {ref.node for ref in graph.inputs(name) if ref.is_control}
         if new - waited and kept and node.op == "NoOp" and kept <= waited:
             twin = NodeDef()
             twin.CopyFrom(node)

@@ -4,6 +4,7 @@ import msgspec
 
 from graphfreeze.model.export_records import AssetRecord, SignatureRecord
 from graphfreeze.model.patch_records import PatchRecord
+from graphfreeze.model.thaw_records import ThawRecord
 from graphfreeze.model.training_records import TrainingRecord
 
 NAME, RECORD, RESERVE = "model", "graphfreeze.json", "graphfreeze.meta"
@@ -114,7 +115,7 @@ class ModelRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FreezeRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """What a freeze did, or a ``patch``; a bundle keeps it as ``graphfreeze.json``.
+    """What a freeze did, a ``patch`` or a ``thaw``; a bundle keeps it as ``graphfreeze.json``.
 
     ``nodes_added``, ``nodes_changed`` and ``nodes_removed`` count nodes, ``operations_added``
     counts the new ones by op. ``keys_changed`` have other values, or more rows, than the
@@ -175,7 +176,13 @@ class FreezeRecord(msgspec.Struct, frozen=True, kw_only=True):
     checkpoint: str | None = None
     patch: PatchRecord | None = None
     old_training: TrainingRecord | None = None
+    thaw: ThawRecord | None = None
     notes: list[str] = []
+
+    @property
+    def is_thaw(self) -> bool:
+        """Tell whether constants were thawed, and nothing frozen."""
+        return self.thaw is not None
 
     @property
     def run_ops(self) -> list[str]:

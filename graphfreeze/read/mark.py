@@ -32,6 +32,13 @@ class Mark(msgspec.Struct, frozen=True):
     patch: dict[str, object] | None = None
 
 
+class _Thawed(msgspec.Struct, frozen=True):
+    """What tells in a record that constants were thawed."""
+
+    source: str = ""
+    thaw: dict[str, object] | None = None
+
+
 def is_marked(model: Model) -> bool:
     """Tell whether graphfreeze wrote a model."""
     return MARK in model.collections
@@ -41,8 +48,10 @@ def read_mark(model: Model) -> Mark:
     """Return what a graph says of itself, of a bundle what its record says; raises UndoError."""
     path = model.source.path
     if not is_marked(model):
-        bundle = path.parent if path.with_name(RECORD).is_file() else None
-        raise UndoError.nothing_to_undo(path, bundle)
+        file = path.with_name(RECORD)
+        if (source := _find_thawed(file)) is not None:
+            raise UndoError.was_thawed(path.parent, source)
+        raise UndoError.nothing_to_undo(path, path.parent if file.is_file() else None)
     mark = _decode(path, _entry(model))
     if mark.record != RECORD:
         return mark
@@ -74,6 +83,15 @@ def find_bundle_graph(folder: Path) -> Path | None:
     if reserve.is_file() and not (own.is_file() and cmp(own, reserve, shallow=False)):
         return reserve
     return own if own.is_file() else None
+
+
+def _find_thawed(record: Path) -> str | None:
+    """Return what a folder was thawed from, None if it was not."""
+    try:
+        told = msgspec.json.decode(record.read_bytes(), type=_Thawed)
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    return told.source if told.thaw is not None else None
 
 
 def _entry(model: Model) -> bytes:

@@ -128,6 +128,10 @@ def written_text(out: Path, rest: str) -> Text:
 
 def byte_count(variable: VariableRecord) -> int:
     """Return how much memory a variable takes; strings count as nothing."""
-    bits = re.search(r"\d+$", variable.dtype)
-    width = int(bits[0]) // 8 if bits else int(variable.dtype == "bool")
-    return (variable.parameters or 0) * width
+    return (variable.parameters or 0) * type_width(variable.dtype)
+
+
+def type_width(dtype: str) -> int:
+    """Return how many bytes a value of a type takes, 0 for text."""
+    bits = re.search(r"\d+$", dtype)
+    return int(bits[0]) // 8 if bits else int(dtype == "bool")

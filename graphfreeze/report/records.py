@@ -27,6 +27,7 @@ from graphfreeze.report.former import find_former, is_patched
 from graphfreeze.report.former_averages import average_notes
 from graphfreeze.report.notes import learning_notes
 from graphfreeze.report.patch_record import patch_notes, patch_record
+from graphfreeze.report.thaw_record import thaw_notes, thaw_record
 from graphfreeze.report.training_text import kept_notes
 from graphfreeze.rewrite.edits import Change, DropKey, SetValue, ValueEdit
 from graphfreeze.rewrite.overlay import MERGE_KEY
@@ -134,6 +135,7 @@ def freeze_record(frozen: FrozenModel, *, version: str) -> FreezeRecord:
         seed=draft.seed,
         patch=patch_record(frozen),
         old_training=frozen.old,
+        thaw=thaw_record(frozen),
         batch_norms_inference=list(selection.batch_norms),
         dropouts_off=list(selection.dropouts),
         checkpoint=None if base.source.checkpoint is None else path_text(base.source.checkpoint),
@@ -150,6 +152,7 @@ def freeze_record(frozen: FrozenModel, *, version: str) -> FreezeRecord:
             *_slot_notes(frozen),
             *_pin_notes(frozen),
             *patch_notes(frozen),
+            *thaw_notes(frozen),
         ],
     )
 

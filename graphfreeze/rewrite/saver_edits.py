@@ -42,9 +42,14 @@ def saved_tensor(graph: Graph, variable: Variable) -> TensorRef:
     return next(iter(own or found), TensorRef(node_name(variable.name, "read")))
 
 
+def restore_op(name: str) -> str:
+    """Return the name of the op that gives a variable of that name its value from a checkpoint."""
+    return node_name(name, "restore")
+
+
 def restore_name(variable: Variable) -> str:
     """Return the name of the op that gives a new variable its value from a checkpoint."""
-    return node_name(variable.name, "restore")
+    return restore_op(variable.name)
 
 
 def drop_from_savers(graph: Graph, gone: Collection[str]) -> Iterator[Edit]:

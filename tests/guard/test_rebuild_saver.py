@@ -1,14 +1,20 @@
+from pathlib import Path
+
 import pytest
 
+import graphfreeze
+from graphfreeze.emit.graph_file import file_bytes
 from graphfreeze.guard.rebuild_saver import RebuildSaver
 from graphfreeze.model.names import parse_ref
 from graphfreeze.model.saver import saved_variable
 from graphfreeze.model.sketch import format_node
+from graphfreeze.read.document import parse_document
 from graphfreeze.read.sketch import parse_sketch
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.edits import AddNode, FromInitializer, SetCollection, SetSaver, SetValue
+from graphfreeze.rewrite.new_variable import NewVariable, add_variables
 from graphfreeze.rewrite.run import run
-from graphfreeze.schema import CollectionDef, VariableDef
+from graphfreeze.schema import CollectionDef, VariableDef, types_pb2
 
 W = """
 w = VariableV2() {shape: [2]}
@@ -53,6 +59,11 @@ NEW = """
 v = VariableV2() {shape: [3], dtype: float64}
 v/Assign = Assign(v, v/initial)
 v/initial = Const() {value: 0.0, dtype: float64}
+"""
+FROZEN = """
+w = Const() {shape: [2, 2]}
+x = Placeholder() {shape: [?, 2]}
+y = MatMul(x, w)
 """
 RESOURCE = NEW.replace("VariableV2", "VarHandleOp").replace(" Assign(", " AssignVariableOp(")
 RESOURCE += "v/Read/ReadVariableOp = ReadVariableOp(v)\n"
@@ -275,3 +286,23 @@ def test_verify_sees_that_there_is_no_saver() -> None:
     draft = rebuilt(W)
     draft.apply(SetSaver(type(draft.saver)()))
     assert RebuildSaver().verify(draft.base, draft) == "no saver was made"
+
+
+def test_what_restores_is_no_initializer(tmp_path: Path) -> None:
+    """A thawed variable has no other initializer; what is added later has one."""
+    thawed = graphfreeze.thaw(parse_sketch(FROZEN))
+    raw = file_bytes(thawed.draft, ".meta")
+    draft = Draft(parse_document(raw, tmp_path / "model.meta", None))
+    step = NewVariable("step", (2,), types_pb2.DT_FLOAT, "ref")
+    for edit in add_variables(draft, [step]):
+        draft.apply(edit)
+    run(draft, [RebuildSaver()])
+    restoring = [str(ref) for ref in draft.graph.inputs("graphfreeze/save/restore_all")]
+    assert restoring == ["^w/graphfreeze/restore", "^step/graphfreeze/restore"]
+
+
+def test_an_init_op_restores_nothing() -> None:
+    text = f"{W}{V2}{FROZEN.replace('w', 'k')}init = NoOp(^w/Assign)\nvariables: w"
+    graph = graphfreeze.thaw(parse_sketch(text)).draft.graph
+    assert graph.op("k") == "VariableV2"
+    assert [str(ref) for ref in graph.inputs("init")] == ["^w/Assign"]
