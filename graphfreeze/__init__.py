@@ -22,6 +22,7 @@ from graphfreeze.api import (
     verify_checkpoints,
 )
 from graphfreeze.errors import GraphfreezeError
+from graphfreeze.model.heads import Head
 from graphfreeze.selection.plan import FreezePlan
 from graphfreeze.train.schedules import Schedule
 
@@ -29,6 +30,7 @@ __all__ = [
     "FreezePlan",
     "FrozenModel",
     "GraphfreezeError",
+    "Head",
     "Schedule",
     "add_train_op",
     "diff",

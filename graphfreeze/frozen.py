@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from graphfreeze.guard.pin_rows import PinRows
+from graphfreeze.model.heads import HeadRecord
 from graphfreeze.model.training_records import TrainingRecord
 from graphfreeze.patched import Patched
 from graphfreeze.prepare.grow_tables import GrowTables
@@ -28,7 +29,8 @@ class FrozenModel:
     TensorFlow is to run it. ``former`` is the freeze that was undone to make this one, ``patch``
     what became of the model's own training if that was patched instead, ``old`` tells of the
     training that went or was kept, ``devices`` counts the nodes that were taken off each,
-    ``thaw`` tells which constants became variables where nothing was frozen but that was done."""
+    ``thaw`` tells which constants became variables where nothing was frozen but that was done,
+    ``head`` is the one that was added."""
 
     draft: Draft
     selection: Selection
@@ -44,3 +46,9 @@ class FrozenModel:
     old: TrainingRecord | None = None
     devices: Mapping[str, int] = field(default_factory=dict)
     thaw: Thawing | None = None
+    head: HeadRecord | None = None
+
+    @property
+    def head_loss(self) -> tuple[str, ...]:
+        """The loss of the head, if one was added."""
+        return () if self.head is None else (self.head.tensors["loss"],)

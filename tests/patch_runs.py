@@ -141,7 +141,11 @@ def run_steps(
     python: str | Path, meta: Path, prefix: Path, feeds: Path, out: Path, ops: Sequence[str]
 ) -> Values:
     """Return what every variable holds after each step; ``ops`` may end in options."""
-    command = [python, TRAIN_STEPS, meta, prefix, feeds, out, *ops, "--steps", STEPS]
+    return run_script(out, python, TRAIN_STEPS, meta, prefix, feeds, out, *ops, "--steps", STEPS)
+
+
+def run_script(out: Path, *command: object) -> Values:
+    """Run a script in a process of its own, and return the arrays that it writes to ``out``."""
     quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0", "PYTHONWARNINGS": "ignore"}
     done = subprocess.run(
         list(map(str, command)),

@@ -13,6 +13,7 @@ from graphfreeze.errors import (
     EmitError,
     GraphfreezeError,
     GrowError,
+    HeadError,
     LoadError,
     PatchError,
     RewriteError,
@@ -412,10 +413,62 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
         TrainError.no_slots_to_keep("momentum", ["Adam"]),
         "has no slots of momentum for what learns (it has those of Adam); use the optimizer",
     ),
+    "HeadError.unknown_kind": (
+        HeadError.unknown_kind("sofmax", ("softmax", "sigmoid")),
+        "'sofmax' is no kind of head; did you mean softmax?",
+    ),
+    "HeadError.bad_count": (
+        HeadError.bad_count("classes", 1, least=2),
+        "a head of 1 classes; give a whole number from 2 on",
+    ),
+    "HeadError.no_classes": (
+        HeadError.no_classes("softmax"),
+        "a softmax head needs the number of its classes; give --classes N",
+    ),
+    "HeadError.bad_name": (
+        HeadError.bad_name("my head"),
+        "'my head' is no name for a head; give one of letters, digits, '_', '.' and '-'",
+    ),
+    "HeadError.scope_taken": (
+        HeadError.scope_taken("head", "head_1"),
+        "the graph has nodes named 'head' already; give --head-name head_1",
+    ),
+    "HeadError.unknown_tensor": (
+        HeadError.unknown_tensor("decoder/bais", NAMES),
+        "'decoder/bais', which is to get a head, is no tensor of the graph; did you mean decoder/",
+    ),
+    "HeadError.not_floating": (
+        HeadError.not_floating("ids", "int32", op="Placeholder"),
+        "'ids' (op Placeholder) is int32, and a head needs a tensor of floats; name the one that",
+    ),
+    "HeadError.is_variable": (
+        HeadError.is_variable("emb"),
+        "'emb' is a reference to a variable, and no output of the model; name the tensor that",
+    ),
+    "HeadError.no_batch": (
+        HeadError.no_batch("bias", [8]),
+        "'bias' has shape [8], and a head needs a batch of features, [batch, ...]; name a tensor",
+    ),
+    "HeadError.no_features": (
+        HeadError.no_features("pool", [None, None]),
+        "how many features it has, its shape is [?, ?]; give their number with --features N",
+    ),
+    "HeadError.other_features": (
+        HeadError.other_features("pool", 1024, 2048),
+        "'pool' has 2,048 features, not 1,024; leave --features out, or name another tensor",
+    ),
+    "HeadError.not_always_run": (
+        HeadError.not_always_run("while/add"),
+        "'while/add' lies inside a while loop or on a branch of a cond, where no loss can take it",
+    ),
+    "HeadError.other_head": (
+        HeadError.other_head("head", ["kind", "classes"], "in/model.meta"),
+        "in/model.meta: has the head 'head' already, with another kind, classes; leave --head out",
+    ),
     "TrainError.no_loss": (
         TrainError.no_loss(["Mean:0"]),
-        "the graph's collection 'losses' is empty; name the tensor with --loss, or freeze "
-        "with --no-train-op; it may be Mean:0",
+        "the graph's collection 'losses' is empty; name one with --loss, add one with --head, "
+        "or freeze with --no-train-op; it may be Mean:0",
     ),
     "TrainError.second_train_op": (
         TrainError.second_train_op("graphfreeze/train_op"),

@@ -11,9 +11,11 @@ from graphfreeze.frozen import FrozenModel
 from graphfreeze.guard.pin_rows import PinRows
 from graphfreeze.guard.prune_collections import PruneCollections
 from graphfreeze.guard.rebuild_saver import RebuildSaver
+from graphfreeze.model.heads import Head
 from graphfreeze.model.model import Model
 from graphfreeze.model.names import find_ref
 from graphfreeze.model.targets import choose_target
+from graphfreeze.prepare.add_head import go_on_with
 from graphfreeze.prepare.clear_devices import ClearDevices
 from graphfreeze.prepare.drop_training import DropTraining
 from graphfreeze.prepare.former_rows import held_rows, trained_rows
@@ -44,6 +46,7 @@ def freeze(
     model: Model,
     plan: FreezePlan,
     *,
+    head: Head | None = None,
     keep: Sequence[str] = (),
     seed: int | None = None,
     refreeze: bool = False,
@@ -55,13 +58,14 @@ def freeze(
     An old training subgraph goes; ``keep`` names tensors that stay even if nothing else needs
     them, such as a loss that no collection lists. With ``keep_training`` it stays beside a new one,
     and still writes what is frozen if somebody runs it; ``graphfreeze_old_train_op`` names its ops.
-    With a ``seed`` whatever is drawn anew is drawn alike each time. ``clear_devices`` takes the
-    devices off all nodes.
+    A ``head`` is laid on the model first, so that ``plan`` can name its variables; its loss is then
+    what is trained. With a ``seed`` whatever is drawn anew is drawn alike each time.
+    ``clear_devices`` takes the devices off all nodes.
 
     With ``refreeze`` a bundle is undone in memory and frozen anew, with the values of its latest
-    trained checkpoint, or of the one that ``load`` was given. Without it a model that was frozen
-    before raises LoadError. TensorFlow is not started. Raises SelectionError, RewriteError,
-    UndoError.
+    trained checkpoint, or of the one that ``load`` was given; a head of before stays. Without it a
+    model that was frozen before raises LoadError. TensorFlow is not started. Raises SelectionError,
+    RewriteError, UndoError.
     """
     former = get_former(model) if refreeze else None
     if former is None and is_marked(model):
@@ -70,7 +74,9 @@ def freeze(
     draft.seed = seed
     devices = ClearDevices()
     run(draft, [devices] if clear_devices else [])
-    old = KeepTraining(tuple(keep)) if keep_training else DropTraining(tuple(keep))
+    added = go_on_with(head, former)
+    needed = (*keep, *([] if added is None else [added.head.at]))
+    old = KeepTraining(needed) if keep_training else DropTraining(needed)
     run(draft, [old])
     draft.graph.aside = old.aside
     if old.aside:
@@ -80,6 +86,7 @@ def freeze(
     grow = GrowTables(count_added(plan, draft.tables(old.slots)))
     run(draft, [grow])
     held = held_rows(former, grow.grown) if former is not None else {}
+    run(draft, [] if added is None else [RecoverCollections(), added])
     selection = resolve(plan, draft.variables, draft.graph, saver=draft.saver_ops, slots=old.slots)
     values = get_row_values(plan, selection.tables, draft.graph)
     grow.check_values(held, {each.table.name: each.rows for each in values})
@@ -89,7 +96,7 @@ def freeze(
     run(draft, forward_passes(selection, kernels, Step(kept)))
     run(draft, guard_passes(selection, Step(kept)))
     frozen = FrozenModel(draft, selection, kernels, values, grow, former=former, old=old.record)
-    return replace(frozen, devices=devices.cleared)
+    return replace(frozen, devices=devices.cleared, head=None if added is None else added.record)
 
 
 def _check_beside_old(plan: FreezePlan) -> None:
@@ -120,11 +127,12 @@ def add_train_op(
 ) -> FrozenModel:
     """Add a train_op over the variables that are left, and return the same object.
 
-    ``loss`` names tensors to sum, or ``total``; without any, the graph's ``losses`` collection has
-    to leave no doubt. ``optimizer`` is a name (see ``graphfreeze.train.optimizers``) or an object
-    of ``tf.compat.v1.train``, which has its settings; of the names ``adam``, ``adamw`` and
-    ``adadelta`` have a learning rate of their own, 0.001. ``keep_slots`` lets new slots go on from
-    those that the checkpoint has of the same optimizer.
+    ``loss`` names tensors to sum, or ``total``; without any it is that of a head that was added,
+    else the graph's ``losses`` collection has to leave no doubt. ``optimizer`` is a name (see
+    ``graphfreeze.train.optimizers``) or an object of ``tf.compat.v1.train``, which has its
+    settings; of the names ``adam``, ``adamw`` and ``adadelta`` have a learning rate of their own,
+    0.001. ``keep_slots`` lets new slots go on from those that the checkpoint has of the same
+    optimizer.
 
     A named optimizer takes a ``schedule`` (``"polynomial:steps=10000,warmup=1000"``, or a
     ``Schedule``), ``lr_scales``, factors of the learning rate by pattern (of several that match
@@ -143,7 +151,7 @@ def add_train_op(
     if frozen.train is not None:
         raise TrainError.second_train_op(frozen.train.built_name)
     request = TrainRequest(
-        tuple(loss),
+        tuple(loss) or frozen.head_loss,
         optimizer,
         learning_rate,
         dict(arguments or {}),

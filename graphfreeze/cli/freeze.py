@@ -13,6 +13,7 @@ from graphfreeze.cli.chatter import without_chatter
 from graphfreeze.cli.console import print_json, print_lines, warn, working
 from graphfreeze.cli.entry_options import choice_option, entries, scopes
 from graphfreeze.cli.freeze_options import DEFAULT, FreezeOptions, check_options, check_plan
+from graphfreeze.cli.head_options import heads, make_head
 from graphfreeze.cli.sections import SectionedCommand, scope_option, training_option
 from graphfreeze.cli.training_options import settings
 from graphfreeze.model.records import FreezeRecord
@@ -35,6 +36,10 @@ Examples:
   # The same for words that are not in the vocabulary yet:
   graphfreeze freeze model.ckpt-1000 out --vocab embedding=vocab.txt \\
       --add-words embedding=new.txt --freeze-words embedding=new.txt --vectors embedding=new.vec
+
+\b
+  # A new task for a model that has no loss: all that it knows stays.
+  graphfreeze freeze frozen.pb out --head softmax --at pool --classes 5
 
 \b
   # Thaw more of a bundle that was trained, and go on:
@@ -60,6 +65,7 @@ Examples:
     scope_option, "--dropout", "In frozen scopes: 'keep' it (default), or turn it 'off'."
 )
 @entries
+@heads
 @training_option(
     "--loss",
     metavar="TENSOR",
@@ -141,7 +147,8 @@ def freeze(context: click.Context, /, **_: object) -> None:
 
 def _warnings(plan: FreezePlan, record: FreezeRecord) -> Iterator[str]:
     """Yield what may not be what was meant."""
-    if not plan.asks_to_freeze:
+    is_alone = record.head is not None and len(record.variables) == len(record.head.variables)
+    if not plan.asks_to_freeze and not is_alone:
         options = "--freeze, --train-only or --freeze-rows"
         yield f"nothing is frozen; name what to freeze with {options}"
     if record.optimizer is not None:
@@ -157,6 +164,7 @@ def _warnings(plan: FreezePlan, record: FreezeRecord) -> Iterator[str]:
 
 def _run(chosen: FreezeOptions, plan: FreezePlan) -> FreezeRecord:
     """Call the stages; raises GraphfreezeError."""
+    head = make_head(chosen)
     model = api.load(chosen.model, checkpoint=chosen.checkpoint, tags=chosen.tags)
     if chosen.place is not None:
         api.check_out(model, chosen.place, force=chosen.force)
@@ -164,6 +172,7 @@ def _run(chosen: FreezeOptions, plan: FreezePlan) -> FreezeRecord:
     frozen = api.freeze(
         model,
         plan,
+        head=head,
         keep=keep,
         seed=chosen.seed,
         refreeze=chosen.refreeze,

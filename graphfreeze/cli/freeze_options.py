@@ -23,6 +23,11 @@ class FreezeOptions(OutOptions, frozen=True):
     """The command line of ``freeze``, but for what is to stop learning."""
 
     model: str
+    head: str | None
+    at: str | None
+    classes: int | None
+    features: int | None
+    head_name: str | None
     loss: tuple[str, ...]
     optimizer: str | None
     learning_rate: float | None

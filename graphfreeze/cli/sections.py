@@ -36,6 +36,10 @@ class _Words(click.Option):
     section = "Rows by word"
 
 
+class _Head(click.Option):
+    section = "A head for a model without a loss"
+
+
 class _Training(click.Option):
     section = "What trains the rest"
 
@@ -43,4 +47,5 @@ class _Training(click.Option):
 scope_option = partial(click.option, cls=_Scopes)
 entry_option = partial(click.option, cls=_Entries)
 word_option = partial(click.option, cls=_Words)
+head_option = partial(click.option, cls=_Head)
 training_option = partial(click.option, cls=_Training)

@@ -5,7 +5,8 @@ GraphfreezeError
 ├── SelectionError    a pattern or a row set says something the model cannot mean
 │   └── WordError     a file of words, ids or word vectors cannot be used
 ├── RewriteError      a pass met a graph it cannot edit, or broke its promise
-│   └── GrowError     a table cannot get more rows
+│   ├── GrowError     a table cannot get more rows
+│   └── HeadError     a model cannot get a head
 ├── TrainError        no train_op can be built: loss, optimizer or ops are wanting
 ├── EmitError         the result cannot be written where it was asked for
 ├── ThawError         constants cannot become variables again
@@ -21,6 +22,7 @@ from graphfreeze.errors.base import GraphfreezeError, PathLike, nearest_names
 from graphfreeze.errors.checking import CheckError
 from graphfreeze.errors.emitting import EmitError
 from graphfreeze.errors.growing import GrowError
+from graphfreeze.errors.heading import HeadError
 from graphfreeze.errors.loading import LoadError
 from graphfreeze.errors.patching import PatchError
 from graphfreeze.errors.rewriting import RewriteError
@@ -35,6 +37,7 @@ __all__ = [
     "EmitError",
     "GraphfreezeError",
     "GrowError",
+    "HeadError",
     "LoadError",
     "PatchError",
     "PathLike",

@@ -3,6 +3,7 @@
 import msgspec
 
 from graphfreeze.model.export_records import AssetRecord, SignatureRecord
+from graphfreeze.model.heads import HeadRecord
 from graphfreeze.model.patch_records import PatchRecord
 from graphfreeze.model.thaw_records import ThawRecord
 from graphfreeze.model.training_records import TrainingRecord
@@ -123,7 +124,7 @@ class FreezeRecord(msgspec.Struct, frozen=True, kw_only=True):
     ``notes`` are sentences for whoever trains the result. ``merge_op`` writes overlay rows
     back. ``slots_kept`` has the source's key by that of each slot which goes on from it.
     ``checkpoint`` is the prefix of the source's values. ``old_training`` is the one that the source
-    had, dropped or kept.
+    had, dropped or kept. ``head`` is the one that was added.
 
     ``target`` is the TensorFlow that is to run the train_op, ``ops_rewritten`` counts by op what is
     told by older ops for it, ``devices_cleared`` the nodes that were taken off each device.
@@ -177,6 +178,7 @@ class FreezeRecord(msgspec.Struct, frozen=True, kw_only=True):
     patch: PatchRecord | None = None
     old_training: TrainingRecord | None = None
     thaw: ThawRecord | None = None
+    head: HeadRecord | None = None
     notes: list[str] = []
 
     @property

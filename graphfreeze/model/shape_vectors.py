@@ -1,12 +1,15 @@
 """Shapes that a graph hands to ops as tensors: constants, or scalars and pieces put together."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from graphfreeze.model.attrs import find_attr
 from graphfreeze.model.graph import Edge, Graph
 from graphfreeze.model.names import TensorRef
 from graphfreeze.model.static_shapes import find_integers, find_rank
 
+RankOf = Callable[[TensorRef], int | None]
 _SAME = frozenset({"Identity", "Cast"})
 
 
@@ -30,30 +33,33 @@ class Size:
         return replace(self, path=(edge, *self.path))
 
 
-def find_sizes(graph: Graph, edge: Edge) -> list[Size] | None:
-    """Return the numbers of a shape or scalar, None where not even their count is known."""
-    sizes = _sizes(graph, graph.ref_at(edge))
+def find_sizes(graph: Graph, edge: Edge, *, rank_of: RankOf | None = None) -> list[Size] | None:
+    """Return the numbers of a shape or scalar, None where not even their count is known.
+
+    ``rank_of`` tells how many axes a tensor has, where more is known than the graph says."""
+    known = rank_of or partial(find_rank, graph)
+    sizes = _sizes(graph, graph.ref_at(edge), known)
     return None if sizes is None else [size.behind(edge) for size in sizes]
 
 
-def _sizes(graph: Graph, ref: TensorRef) -> list[Size] | None:
+def _sizes(graph: Graph, ref: TensorRef, rank_of: RankOf) -> list[Size] | None:
     node = graph.nodes[ref.node]
     inputs = [Edge(ref.node, slot) for slot in range(len(graph.data_inputs(ref.node)))]
     if node.op == "Const":
         return [Size(n, index=i) for i, n in enumerate(find_integers(graph, ref) or ())]
     if node.op in _SAME:
-        return find_sizes(graph, inputs[0])
+        return find_sizes(graph, inputs[0], rank_of=rank_of)
     if node.op == "Pack":
-        pieces = [find_sizes(graph, edge) or [] for edge in inputs]
+        pieces = [find_sizes(graph, edge, rank_of=rank_of) or [] for edge in inputs]
         return [piece[0] if len(piece) == 1 else Size() for piece in pieces]
     if node.op == "ConcatV2":
-        found = [find_sizes(graph, edge) for edge in inputs[:-1]]
+        found = [find_sizes(graph, edge, rank_of=rank_of) for edge in inputs[:-1]]
         joined = [size for piece in found for size in piece or ()]
         return None if None in found else joined
-    picked = _picked(graph, ref)
+    picked = _picked(graph, ref, rank_of)
     if picked is not None:
         return picked
-    return [Size(is_fixed=_is_fixed(graph, ref))] if find_rank(graph, ref) == 0 else None
+    return [Size(is_fixed=_is_fixed(graph, ref))] if rank_of(ref) == 0 else None
 
 
 def _is_fixed(graph: Graph, ref: TensorRef) -> bool:
@@ -62,15 +68,15 @@ def _is_fixed(graph: Graph, ref: TensorRef) -> bool:
     return all(graph.op(name) == "Const" for name in sources)
 
 
-def _picked(graph: Graph, ref: TensorRef) -> list[Size] | None:
+def _picked(graph: Graph, ref: TensorRef, rank_of: RankOf) -> list[Size] | None:
     """Return what a piece of the shape of another tensor is."""
     node, inputs = graph.nodes[ref.node], graph.data_inputs(ref.node)
     if node.op in ("Shape", "VariableShape"):
-        rank = find_rank(graph, inputs[0])
+        rank = rank_of(inputs[0])
         return None if rank is None else [Size(of=inputs[0], axis=axis) for axis in range(rank)]
     if node.op not in ("StridedSlice", "Slice", "Gather", "GatherV2"):
         return None
-    whole = _sizes(graph, inputs[0])
+    whole = _sizes(graph, inputs[0], rank_of)
     numbers = [find_integers(graph, each) for each in inputs[1:]]
     if whole is None or None in numbers:
         return None

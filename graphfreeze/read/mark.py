@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 
 from graphfreeze.errors import UndoError
+from graphfreeze.model.heads import HeadRecord
 from graphfreeze.model.manifest import Manifest, digest
 from graphfreeze.model.model import Model
 from graphfreeze.model.records import NAME, RECORD, RESERVE, RowsInitialised, VariableRecord
@@ -30,6 +31,7 @@ class Mark(msgspec.Struct, frozen=True):
     optimizer: str | None = None
     learning_rate: float | None = None
     patch: dict[str, object] | None = None
+    head: HeadRecord | None = None
 
 
 class _Thawed(msgspec.Struct, frozen=True):

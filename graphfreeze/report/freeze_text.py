@@ -16,6 +16,7 @@ from graphfreeze.report.columns import (
     share_text,
 )
 from graphfreeze.report.entry_text import entry_facts, note_facts
+from graphfreeze.report.head_text import head_facts
 from graphfreeze.report.lines import (
     FROZEN,
     LEARNING,
@@ -53,6 +54,7 @@ def freeze_lines(
     yield from facts(_changes(record, verbose), is_listing=True)
     old = training_facts("old training", record.old_training, is_old=True)
     yield from facts(old, is_listing=True)
+    yield from facts(head_facts(record.head))
     if record.train_op is not None:
         yield from facts(_training(record))
     yield from facts(note_facts(record))

@@ -25,6 +25,7 @@ from graphfreeze.report.device_notes import device_notes
 from graphfreeze.report.export_record import asset_records, signature_records
 from graphfreeze.report.former import find_former, is_patched
 from graphfreeze.report.former_averages import average_notes
+from graphfreeze.report.head_text import head_notes
 from graphfreeze.report.notes import learning_notes
 from graphfreeze.report.patch_record import patch_notes, patch_record
 from graphfreeze.report.thaw_record import thaw_notes, thaw_record
@@ -136,6 +137,7 @@ def freeze_record(frozen: FrozenModel, *, version: str) -> FreezeRecord:
         patch=patch_record(frozen),
         old_training=frozen.old,
         thaw=thaw_record(frozen),
+        head=frozen.head,
         batch_norms_inference=list(selection.batch_norms),
         dropouts_off=list(selection.dropouts),
         checkpoint=None if base.source.checkpoint is None else path_text(base.source.checkpoint),
@@ -148,6 +150,7 @@ def freeze_record(frozen: FrozenModel, *, version: str) -> FreezeRecord:
             *(learning_notes(variables, optimizer) if frozen.patch is None else ()),
             *device_notes(frozen),
             *_writer_notes(frozen),
+            *head_notes(frozen),
             *_loss_notes(frozen),
             *_slot_notes(frozen),
             *_pin_notes(frozen),

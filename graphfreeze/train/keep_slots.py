@@ -161,6 +161,8 @@ def _old_slots(draft: Draft, selection: Selection, slots: FormerSlots | None) ->
         return OldSlots(draft.base, {v.name for v in draft.base.variables if v.name not in left})
     former = slots.former
     left |= {name for name, _ in former.overlays.values()}
+    if former.mark.head is not None:
+        left |= set(former.mark.head.variables)
     # Any other checkpoint than one that was trained since lacks them.
     gone = {v.name for v in former.written.variables if v.name not in left}
     return OldSlots(former.written, gone & former.keys.keys())

@@ -172,6 +172,7 @@ def test_help_has_a_section_for_each_kind_of_option(run) -> None:
         "What stops learning:",
         "Rows, columns, elements:",
         "Rows by word:",
+        "A head for a model without a loss:",
         "What trains the rest:",
         "Other options:",
     ]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from graphfreeze.model.attrs import FLOATING
 from graphfreeze.model.collected import node_entries, node_refs
-from graphfreeze.model.control_flow import EXITS, nodes_in_loops
+from graphfreeze.model.control_flow import unfetchable
 from graphfreeze.model.graph import Graph
 from graphfreeze.model.model import Model
 from graphfreeze.model.names import TensorRef, find_ref, parse_ref
@@ -15,8 +15,6 @@ from graphfreeze.model.records import FreezeRecord
 from graphfreeze.model.training import TRAIN_OP_KEYS
 
 _LOOKUPS = frozenset({"Gather", "GatherV2", "ResourceGather"})
-_MERGING = frozenset({"Merge", "RefMerge"})
-_SWITCHING = frozenset({"Switch", "RefSwitch"})
 
 
 @dataclass(frozen=True)
@@ -100,25 +98,6 @@ def _changing(model: Model, losses: Sequence[str]) -> set[str]:
     within = writes & forward
     written = [v.name for v in model.variables if within and within & {*writers(graph, v)}]
     return graph.descendants(writes - forward) | graph.descendants(written, data_only=True)
-
-
-def unfetchable(graph: Graph) -> set[str]:
-    """Return the nodes inside v1 loops, and those of branches that may not be taken."""
-    found = nodes_in_loops(graph)
-    inner = {name for name in found if graph.op(name) not in EXITS}
-    enters = (name for name in inner if graph.op(name) in ("Enter", "RefEnter"))
-    if not any(ref.node in inner for name in enters for ref in graph.inputs(name)):
-        ends = found - inner  # no loop is inside another: what leaves one is outside
-    else:
-        ends = set()
-    todo = [name for name in graph.nodes if graph.op(name) in _SWITCHING]
-    while todo:
-        name = todo.pop()
-        if name not in found or graph.op(name) in _SWITCHING:
-            found.add(name)
-            ahead = graph.consumers(name)
-            todo += [each for each in ahead if each not in found and graph.op(each) not in _MERGING]
-    return found - ends
 
 
 def changed_by_growth(graph: Graph, grown: Collection[str]) -> set[str]:
