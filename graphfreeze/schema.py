@@ -60,6 +60,7 @@ with _without_runtime():
         AssetFileDef,
         CollectionDef,
         MetaGraphDef,
+        SignatureDef,
         TensorInfo,
     )
     from tensorflow.core.protobuf.queue_runner_pb2 import QueueRunnerDef
@@ -87,6 +88,7 @@ __all__ = [
     "SavedSlice",
     "SavedTensorSlices",
     "SaverDef",
+    "SignatureDef",
     "TensorInfo",
     "TensorProto",
     "TensorShapeProto",

@@ -1,5 +1,7 @@
 """The bytes of a graph file: what no edit touched is what it was."""
 
+from collections.abc import Callable, Mapping
+
 from google.protobuf.message import Message
 
 from graphfreeze.model.layout import Block, Changes, Key, write_block
@@ -55,7 +57,8 @@ def changes(draft: Draft, block: Block) -> Changes:
     if draft.added_functions:
         _add_functions(draft, block, added)
     if block.owner is MetaGraphDef:
-        _add_collections(draft, replaced, added)
+        _add_entries(draft, replaced, added)
+        _set_tags(draft, replaced, added)
         if draft.saver is not None and draft.saver != base.saver:
             key = ("saver_def", "")
             if base.saver is None:
@@ -72,16 +75,42 @@ def _add_functions(draft: Draft, block: Block, added: dict[str, list[Message]]) 
         added["library"] = [FunctionDefLibrary(function=draft.added_functions)]
 
 
-def _add_collections(
+def _add_entries(
     draft: Draft, replaced: dict[Key, Message | None], added: dict[str, list[Message]]
 ) -> None:
-    old, entry = draft.base.collections, MetaGraphDef.CollectionDefEntry
-    for key in sorted(old.keys() - draft.collections.keys()):
-        replaced["collection_def", key] = None
-    new = []
-    for key, value in sorted(draft.collections.items()):
-        if key not in old:
-            new.append(entry(key=key, value=value))
-        elif old[key] != value:
-            replaced["collection_def", key] = entry(key=key, value=value)
-    added["collection_def"] = new
+    """Tell collections and signatures that are gone, that changed, and that are new."""
+    base, collection = draft.base, MetaGraphDef.CollectionDefEntry
+    _compare("collection_def", collection, (base.collections, draft.collections), replaced, added)
+    signatures, signature = base.header.signature_def, MetaGraphDef.SignatureDefEntry
+    _compare("signature_def", signature, (signatures, draft.signatures), replaced, added)
+
+
+def _compare(
+    name: str,
+    entry: Callable[..., Message],
+    sides: tuple[Mapping[str, Message], Mapping[str, Message]],
+    replaced: dict[Key, Message | None],
+    added: dict[str, list[Message]],
+) -> None:
+    old, new = sides
+    for key in sorted(old.keys() - new.keys()):
+        replaced[name, key] = None
+    added[name] = [entry(key=key, value=new[key]) for key in sorted(new.keys() - old.keys())]
+    for key in sorted(new.keys() & old.keys()):
+        if old[key] != new[key]:
+            replaced[name, key] = entry(key=key, value=new[key])
+
+
+def _set_tags(
+    draft: Draft, replaced: dict[Key, Message | None], added: dict[str, list[Message]]
+) -> None:
+    header = draft.base.header
+    info = MetaGraphDef.MetaInfoDef()
+    info.CopyFrom(header.meta_info_def)
+    info.tags[:] = draft.tags
+    if info == header.meta_info_def:
+        return
+    if header.HasField("meta_info_def"):
+        replaced["meta_info_def", ""] = info
+    else:
+        added["meta_info_def"] = [info]

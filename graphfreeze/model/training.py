@@ -14,8 +14,8 @@ from graphfreeze.model.gradients import Gradients
 from graphfreeze.model.graph import Graph
 from graphfreeze.model.idle_savers import idle_ends, idle_saves, saver_defs
 from graphfreeze.model.initializers import find_initializer, is_initial
-from graphfreeze.model.names import parse_ref
 from graphfreeze.model.reads import is_write, writers
+from graphfreeze.model.signatures import model_signatures, signed_train_ops, tensors_in
 from graphfreeze.model.slots import Slots
 from graphfreeze.model.variables import REF_OPS, RESOURCE_OPS, Variable
 from graphfreeze.schema import MetaGraphDef
@@ -96,6 +96,7 @@ class Training:
         """The names by which the training was run: collections', or the ends that it has."""
         keys = (*sorted(TRAIN_OP_KEYS), OLD_KEY)
         listed = [n for key in keys for n in node_entries(self.collections, key)]
+        listed += signed_train_ops(self.header.signature_def)
         after = self.graph.descendants(name for name in self.writers if name in self.found)
         ends = [n for n in self.graph.nodes if n in after and not self.graph.edges_from(n)]
         return list(dict.fromkeys(listed or ends))
@@ -115,9 +116,9 @@ class Training:
         for key, ref in node_refs(self.collections):
             if key not in _STEP_KEYS:
                 yield ref.node, key in MODEL_KEYS
-        for signature in self.header.signature_def.values():
-            ends = [*signature.inputs.values(), *signature.outputs.values()]
-            yield from ((parse_ref(str(info.name)).node, True) for info in ends)
+        for signature in model_signatures(self.header.signature_def):
+            ends = (*tensors_in(signature.inputs), *tensors_in(signature.outputs))
+            yield from ((ref.node, True) for ref in ends)
 
     def _protect(self, without: Collection[str] = ()) -> set[str]:
         """Return what the model needs, ``without`` the nodes of slots and what is for them.
@@ -149,8 +150,8 @@ class Training:
     def _find_writers(self) -> Iterator[str]:
         """Yield optimizer ops, what writes what gradients decide, and what a train_op changes."""
         decided = self.gradients.decided
-        listed = node_refs(self.collections)
-        run = self.graph.ancestors(ref.node for key, ref in listed if key in _STEP_KEYS)
+        listed = [ref.node for key, ref in node_refs(self.collections) if key in _STEP_KEYS]
+        run = self.graph.ancestors([*listed, *signed_train_ops(self.header.signature_def)])
         for variable in self.variables:
             for writer in writers(self.graph, variable):
                 is_update = writer in decided and not variable.is_local

@@ -7,13 +7,22 @@ from graphfreeze.model.attrs import colocations, tensor_proto
 from graphfreeze.model.collected import is_empty, keep_entries
 from graphfreeze.model.control_flow import keep_contexts
 from graphfreeze.model.idle_savers import SAVERS_KEY, saver_defs, saver_ends
+from graphfreeze.model.main_op import TRAIN_SIGNATURE
 from graphfreeze.model.model import Model
 from graphfreeze.model.queue_runners import keep_runners
 from graphfreeze.model.recognised import recognise
 from graphfreeze.model.saver import save_ops
+from graphfreeze.model.signatures import signed_train_ops
 from graphfreeze.model.training_records import TrainingRecord
 from graphfreeze.rewrite.draft import Draft
-from graphfreeze.rewrite.edits import DropKey, Edit, RemoveNode, ReplaceNode, SetCollection
+from graphfreeze.rewrite.edits import (
+    DropKey,
+    Edit,
+    RemoveNode,
+    ReplaceNode,
+    SetCollection,
+    SetSignature,
+)
 from graphfreeze.rewrite.saver_edits import drop_from_savers
 from graphfreeze.schema import AttrValue, CollectionDef, NodeDef, types_pb2
 
@@ -28,7 +37,7 @@ class DropTraining:
     a ready_op's question whether a slot has a     a constant under its name: yes
     value: IsVariableInitialized and the like
     collections, control flow contexts, queue      lose the entries that named removed nodes
-    runners
+    runners, the signature of the train_op
     losses, summaries, UPDATE_OPS, signatures      stay, with all that leads to them
     =============================================  ============================================
 
@@ -57,6 +66,8 @@ class DropTraining:
         yield from drop_from_savers(draft.graph, gone)
         yield from _saver_edits(draft, gone)
         yield from _collection_edits(draft, gone)
+        if any(name in gone for name in signed_train_ops(draft.signatures)):
+            yield SetSignature(TRAIN_SIGNATURE, None)
         yield from (RemoveNode(name) for name in gone)
         answers = {name: _answer(draft, name, gone) for name in training.asking}
         twins = {**answers, **_merges(draft, gone)}

@@ -12,7 +12,7 @@ from graphfreeze.growth.heights import Pads, Widens
 from graphfreeze.growth.ids import COUNTED_SAMPLER, find_remainders, find_roots, find_samplers
 from graphfreeze.growth.travel import Travel
 from graphfreeze.model.model import Model
-from graphfreeze.model.names import parse_ref
+from graphfreeze.model.signatures import tensors_in
 from graphfreeze.model.tables import find_tables
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.edits import Appended, Edit, SetValue
@@ -124,9 +124,8 @@ def _notes_on_equals(draft: Draft, travel: Travel) -> Iterator[str]:
 
 def _notes_on_signatures(draft: Draft, travel: Travel) -> Iterator[str]:
     """Name what signatures say of tensors that are taller now."""
-    for key, signature in sorted(draft.base.header.signature_def.items()):
-        infos = [*signature.inputs.values(), *signature.outputs.values()]
-        named = {parse_ref(str(info.name)) for info in infos if info.name}
+    for key, signature in sorted(draft.signatures.items()):
+        named = {*tensors_in(signature.inputs), *tensors_in(signature.outputs)}
         tall = [ref.tensor_name for ref in sorted(named & travel.tall.keys())]
         if tall:
             yield f"signature {key!r} still tells the old shape of {listed(tall)}"

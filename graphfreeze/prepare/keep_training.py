@@ -5,13 +5,14 @@ from dataclasses import dataclass, field
 
 from graphfreeze.errors import RewriteError
 from graphfreeze.model.collected import node_entries
+from graphfreeze.model.main_op import TRAIN_SIGNATURE
 from graphfreeze.model.model import Model
 from graphfreeze.model.recognised import recognise
 from graphfreeze.model.training import OLD_KEY, TRAIN_OP_KEYS, Training
 from graphfreeze.model.training_records import TrainingRecord
 from graphfreeze.model.updates import UPDATE_OPS, kept_updates
 from graphfreeze.rewrite.draft import Draft
-from graphfreeze.rewrite.edits import Edit, SetCollection
+from graphfreeze.rewrite.edits import Edit, SetCollection, SetSignature
 from graphfreeze.schema import CollectionDef
 
 
@@ -20,7 +21,7 @@ class KeepTraining:
     """Leave an old training where it is.
 
     ===============================  =====================================================
-    train_op, saved_model_train_op   move to ``graphfreeze_old_train_op``
+    train_op, saved_model_train_op,  move to ``graphfreeze_old_train_op``
     update_ops that run the old      leave the collection, or a new step would train twice
     training
     all else                         stays: ops, slots with their keys, savers, ready_op
@@ -54,6 +55,8 @@ class KeepTraining:
             yield SetCollection(UPDATE_OPS, _nodes(left) if left else None)
         for key in sorted(TRAIN_OP_KEYS & draft.collections.keys()):
             yield SetCollection(key, None)
+        if TRAIN_SIGNATURE in draft.signatures:
+            yield SetSignature(TRAIN_SIGNATURE, None)
         yield SetCollection(OLD_KEY, _nodes(training.train_ops))
 
     def verify(self, base: Model, draft: Draft) -> str | None:

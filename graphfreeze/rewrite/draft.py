@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from functools import cached_property
+from typing import TypeVar
 
 from graphfreeze.errors import RewriteError
 from graphfreeze.model import reads
@@ -24,10 +25,14 @@ from graphfreeze.rewrite.edits import (
     Reroute,
     SetCollection,
     SetSaver,
+    SetSignature,
+    SetTags,
     SetValue,
     ValueEdit,
 )
-from graphfreeze.schema import CollectionDef, FunctionDef, NodeDef, SaverDef
+from graphfreeze.schema import CollectionDef, FunctionDef, NodeDef, SaverDef, SignatureDef
+
+M = TypeVar("M", CollectionDef, SignatureDef)
 
 
 class Draft:
@@ -39,6 +44,8 @@ class Draft:
         self.graph: Graph = base.graph.copy()
         self.collections: dict[str, CollectionDef] = dict(base.collections)
         self.saver: SaverDef | None = base.saver
+        self.signatures: dict[str, SignatureDef] = dict(base.header.signature_def)
+        self.tags: tuple[str, ...] = tuple(map(str, base.header.meta_info_def.tags))
         self.added_functions: list[FunctionDef] = []
         self.value_edits: list[ValueEdit] = []
         self.touched: dict[str, None] = {}
@@ -49,6 +56,7 @@ class Draft:
         twin = Draft.__new__(Draft)
         twin.base, twin.graph = self.base, self.graph.copy()
         twin.collections, twin.saver = dict(self.collections), self.saver
+        twin.signatures, twin.tags = dict(self.signatures), self.tags
         twin.added_functions, twin.value_edits = [*self.added_functions], [*self.value_edits]
         twin.touched, twin.seed = dict(self.touched), self.seed
         return twin
@@ -72,7 +80,11 @@ class Draft:
             case ReplaceFunction(function):
                 self._replace_function(function)
             case SetCollection(key, value):
-                self._set_collection(key, value)
+                _set(self.collections, key, value)
+            case SetSignature(key, signature):
+                _set(self.signatures, key, signature)
+            case SetTags(tags):
+                self.tags = tags
             case SetSaver(saver):
                 self.saver = saver
             case SetValue() | DropKey():
@@ -174,14 +186,15 @@ class Draft:
         if name not in self.graph:
             raise RewriteError.no_such_node(name, self.graph.nodes)
 
-    def _set_collection(self, key: str, value: CollectionDef | None) -> None:
-        if value is None:
-            self.collections.pop(key, None)
-        else:
-            self.collections[key] = value
-
     def loose_colocations(self) -> list[str]:
         """Return the nodes that are colocated with a node which is gone."""
         gone = set(self.removed_nodes())
         nodes = self.graph.nodes.items() if gone else ()
         return [name for name, node in nodes if gone.intersection(colocations(node))]
+
+
+def _set(held: dict[str, M], key: str, value: M | None) -> None:
+    if value is None:
+        held.pop(key, None)
+    else:
+        held[key] = value

@@ -11,7 +11,14 @@ import numpy.typing as npt
 
 from graphfreeze.model.graph import Edge
 from graphfreeze.model.names import TensorRef
-from graphfreeze.schema import AttrValue, CollectionDef, FunctionDef, NodeDef, SaverDef
+from graphfreeze.schema import (
+    AttrValue,
+    CollectionDef,
+    FunctionDef,
+    NodeDef,
+    SaverDef,
+    SignatureDef,
+)
 from graphfreeze.selection.entries import Entries
 from graphfreeze.selection.rows import RowSet
 
@@ -76,6 +83,21 @@ class SetSaver:
     """Describe another saver."""
 
     saver: SaverDef
+
+
+@dataclass(frozen=True, slots=True)
+class SetSignature:
+    """Say what goes in and what comes out under a name; None takes the name away."""
+
+    key: str
+    value: SignatureDef | None
+
+
+@dataclass(frozen=True, slots=True)
+class SetTags:
+    """Give the MetaGraph other tags."""
+
+    tags: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +189,7 @@ class DropKey:
 
 
 NodeEdit = AddNode | Reroute | ReplaceNode | RemoveNode
-GraphEdit = NodeEdit | AddFunction | ReplaceFunction | SetCollection | SetSaver
+FunctionEdit = AddFunction | ReplaceFunction
+GraphEdit = NodeEdit | FunctionEdit | SetCollection | SetSaver | SetSignature | SetTags
 ValueEdit = SetValue | DropKey
 Edit = GraphEdit | ValueEdit

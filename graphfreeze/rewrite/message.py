@@ -14,6 +14,11 @@ def meta_graph(draft: Draft) -> MetaGraphDef:
     out.graph_def.library.function.extend(draft.graph.functions.values())
     for key, value in draft.collections.items():
         out.collection_def[key].CopyFrom(value)
+    out.ClearField("signature_def")
+    for key, signature in draft.signatures.items():
+        out.signature_def[key].CopyFrom(signature)
+    if list(draft.tags) != list(out.meta_info_def.tags):
+        out.meta_info_def.tags[:] = draft.tags
     if draft.saver is not None:
         out.saver_def.CopyFrom(draft.saver)
     return out

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from graphfreeze.model.collected import node_entries
-from graphfreeze.model.main_op import OP_SIGNATURES
 from graphfreeze.model.names import TensorRef, parse_ref
 from graphfreeze.model.reads import writers
+from graphfreeze.model.signatures import served_signatures, tensors_in
 from graphfreeze.model.training import MODEL_KEYS
 from graphfreeze.model.variables import Variable
 from graphfreeze.rewrite.draft import Draft
@@ -61,7 +61,5 @@ def fetched_besides(draft: Draft, losses: Sequence[TensorRef]) -> Iterator[str]:
     yield from (ref.node for ref in losses)
     for key in sorted(MODEL_KEYS):
         yield from (parse_ref(name).node for name in node_entries(draft.collections, key))
-    for key, signature in draft.base.header.signature_def.items():
-        if key in OP_SIGNATURES:
-            continue
-        yield from (parse_ref(str(info.name)).node for info in signature.outputs.values())
+    for signature in served_signatures(draft.signatures):
+        yield from (ref.node for ref in tensors_in(signature.outputs))

@@ -8,10 +8,11 @@ from graphfreeze.model.collected import node_entries, node_refs
 from graphfreeze.model.control_flow import unfetchable
 from graphfreeze.model.graph import Graph
 from graphfreeze.model.model import Model
-from graphfreeze.model.names import TensorRef, find_ref, parse_ref
+from graphfreeze.model.names import TensorRef, find_ref
 from graphfreeze.model.ops import OpTypeError
 from graphfreeze.model.reads import RESTORERS, is_write, writers
 from graphfreeze.model.records import FreezeRecord
+from graphfreeze.model.signatures import served_signatures, tensors_in
 from graphfreeze.model.training import TRAIN_OP_KEYS
 
 _LOOKUPS = frozenset({"Gather", "GatherV2", "ResourceGather"})
@@ -71,8 +72,8 @@ def _named(model: Model) -> Iterator[TensorRef]:
             continue
         is_summary = model.graph.op(ref.node).endswith("Summary")
         yield from model.graph.data_inputs(ref.node) if is_summary else [ref]
-    for signature in model.header.signature_def.values():
-        yield from (parse_ref(str(info.name)) for info in signature.outputs.values() if info.name)
+    for signature in served_signatures(model.header.signature_def):
+        yield from tensors_in(signature.outputs)
 
 
 def _ends(graph: Graph) -> Iterator[TensorRef]:
