@@ -219,6 +219,7 @@ JOBS = {
         tags="train",
     ),
 }
+ALSO_SAVED = ("adam_clipped", "wide_deep", "saved_model")
 CORPUS_JOBS = {
     "cifar": Job(CORPUS / CIFAR, graphfreeze.FreezePlan(freeze=("Wconv1",)), "adam", 0.001),
     "cifar, rows": Job(
@@ -264,7 +265,7 @@ def _make(name: str, root: Path) -> Made:
         frozen, loss=loss, optimizer=job.optimizer, learning_rate=job.learning_rate
     )
     folder = root / name.replace(", ", "-")
-    graphfreeze.save(frozen, folder)
+    graphfreeze.save(frozen, folder, also=("savedmodel",) if name in ALSO_SAVED else ())
     feeds = MODELS / name.partition(",")[0] / "feeds.json"
     if name in CORPUS_JOBS:
         feeds = folder.with_suffix(".json")

@@ -612,6 +612,18 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
         EmitError.values_need_bundle("out.pb", ["emb", "emb/graphfreeze/rows"]),
         "out.pb: a graph file has no checkpoint for the values of emb, emb/graphfreeze/rows; write",
     ),
+    "EmitError.also_needs_bundle": (
+        EmitError.also_needs_bundle("out.pb", ["savedmodel", "pb"]),
+        "out.pb: savedmodel, pb go into a bundle beside its own files, and this is one file; give",
+    ),
+    "EmitError.also_needs_freeze": (
+        EmitError.also_needs_freeze("out", ["pb"]),
+        "out: pb go with what was frozen, and this model was only loaded; freeze it first, or",
+    ),
+    "EmitError.no_such_form": (
+        EmitError.no_such_form("tflite", ["savedmodel", "pb"]),
+        "'tflite' is no form of a result; choose from: savedmodel, pb",
+    ),
     "EmitError.not_a_bundle": (
         EmitError.not_a_bundle("photos"),
         "photos: a folder that is no bundle and not empty; remove it yourself",

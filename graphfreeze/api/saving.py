@@ -1,11 +1,13 @@
 """Write what was made, and tell what was done."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
 import msgspec
 
+from graphfreeze.emit.also import Also, check_also
 from graphfreeze.emit.assets import check_assets
 from graphfreeze.emit.bundle import write_draft, write_model
 from graphfreeze.emit.contents import check_contents, check_graph_alone
@@ -18,14 +20,18 @@ from graphfreeze.model.model import Model
 from graphfreeze.model.records import FreezeRecord
 from graphfreeze.prepare.recover_collections import RecoverCollections
 from graphfreeze.report.export_text import asset_notes
+from graphfreeze.report.notes import left_out_notes
 from graphfreeze.report.records import freeze_record
 from graphfreeze.report.undo_text import no_undo_notes
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.run import Pass, run
 
 
-def check_out(model: Model, out: str | Path, *, force: bool = False) -> None:
+def check_out(
+    model: Model, out: str | Path, *, force: bool = False, also: Sequence[str] = ()
+) -> None:
     """Refuse a place to freeze to that ``save`` would refuse later on; raises EmitError."""
+    check_also(also, Path(out))
     check_place(Path(out), model.source, force=force)
     if is_file(Path(out)):
         return
@@ -60,23 +66,46 @@ def _completed(frozen: FrozenModel, place: Path) -> Draft:
     return draft
 
 
-def report(frozen: FrozenModel, out: str | Path | None = None) -> FreezeRecord:
-    """Tell what a freeze did; with ``out`` also what that place means for the result."""
+def report(
+    frozen: FrozenModel, out: str | Path | None = None, *, also: Sequence[str] = ()
+) -> FreezeRecord:
+    """Tell what a freeze did; with ``out`` and ``also`` what these mean for the result, too."""
     record = freeze_record(frozen, version=version("graphfreeze"))
     place = None if out is None else Path(out)
     notes = [*record.notes, *asset_notes(frozen.draft.base, place), *no_undo_notes(place)]
-    return msgspec.structs.replace(record, notes=notes)
+    notes += left_out_notes(_also(record, also).left_out(frozen.draft))
+    return msgspec.structs.replace(record, also=list(also), notes=notes)
 
 
-def save(model: Model | FrozenModel, out: str | Path, *, force: bool = False) -> None:
+def _also(record: FreezeRecord, forms: Sequence[str]) -> Also:
+    """Return the forms that are asked for; what trains a SavedModel is what runs a whole step."""
+    steps = record.run_ops
+    return Also(tuple(forms), steps[0] if len(steps) == 1 else None)
+
+
+def save(
+    model: Model | FrozenModel,
+    out: str | Path,
+    *,
+    force: bool = False,
+    also: Sequence[str] = (),
+) -> None:
     """Write a model, whole or not at all.
 
     ``out`` with suffix ``.pb``, ``.pbtxt`` or ``.meta`` is one graph file; a frozen model goes to
     a bundle, a folder, otherwise; the model stays as it is. ``force`` replaces a file, an empty
-    folder or a bundle that is there. Raises EmitError, LoadError, RewriteError.
+    folder or a bundle that is there.
+
+    ``also`` names what a bundle is to hold besides: ``savedmodel`` (tagged ``train``, with the
+    train_op as SavedModels have it), ``pb``, ``pbtxt`` (the GraphDef). Raises EmitError, LoadError,
+    RewriteError.
     """
+    check_also(also, Path(out))
     if isinstance(model, Model):
+        if also:
+            raise EmitError.also_needs_freeze(out, also)
         write_model(model, Path(out), force=force)
         return
     done = replace(model, draft=_completed(model, Path(out)))
-    write_draft(done.draft, report(done), Path(out), force=force)
+    record = report(done, also=also)
+    write_draft(done.draft, record, Path(out), force=force, also=_also(record, also))

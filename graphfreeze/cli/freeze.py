@@ -105,6 +105,7 @@ Examples:
 @options.checkpoint
 @options.tags
 @options.clear_devices
+@options.also
 @click.option("--force", is_flag=True, help="Replace OUT if it exists.")
 @click.option("--dry-run", is_flag=True, help="Do all but write; OUT may be left out.")
 @click.option(
@@ -119,8 +120,8 @@ Examples:
 def freeze(context: click.Context, /, **_: object) -> None:
     """Freeze parts of MODEL, add a train_op for the rest, and write the bundle OUT.
 
-    OUT is a new folder with model.meta, a checkpoint and graphfreeze.json. With the suffix .pb,
-    .pbtxt or .meta it is that one file, without a train_op.
+    OUT is a new folder with model.meta, a checkpoint and graphfreeze.json, and what --also names.
+    With the suffix .pb, .pbtxt or .meta it is that one file, without a train_op.
 
     P is a pattern of whole path segments: 'bert/encoder/layer_1' is that scope and not layer_10.
     '*' is any text within a segment, '**/' any scopes, '[0-3]' and '{8..11}' are choices, 're:'
@@ -167,7 +168,7 @@ def _run(chosen: FreezeOptions, plan: FreezePlan) -> FreezeRecord:
     head = make_head(chosen)
     model = api.load(chosen.model, checkpoint=chosen.checkpoint, tags=chosen.tags)
     if chosen.place is not None:
-        api.check_out(model, chosen.place, force=chosen.force)
+        api.check_out(model, chosen.place, force=chosen.force, also=chosen.also)
     keep = [name for name in chosen.loss if name != TOTAL]
     frozen = api.freeze(
         model,
@@ -200,5 +201,5 @@ def _run(chosen: FreezeOptions, plan: FreezePlan) -> FreezeRecord:
         api.complete(frozen, chosen.place or "bundle")
         if chosen.place is not None and not chosen.dry_run:
             with working(f"writing {chosen.place} ...", stderr):
-                api.save(frozen, chosen.place, force=chosen.force)
-    return api.report(frozen, chosen.place)
+                api.save(frozen, chosen.place, force=chosen.force, also=chosen.also)
+    return api.report(frozen, chosen.place, also=chosen.also)

@@ -46,6 +46,7 @@ class FreezeOptions(OutOptions, frozen=True):
     checkpoint: str | None
     tags: str | None
     clear_devices: bool
+    also: tuple[str, ...]
     force: bool
     seed: int | None
     json: bool
@@ -101,6 +102,12 @@ def check_options(chosen: FreezeOptions) -> None:
             f"{name} needs a bundle: the graph file {chosen.out} carries no train_op; "
             "give OUT without a suffix"
         )
+    if chosen.also and chosen.is_graph_file:
+        raise click.UsageError(
+            f"--also needs a bundle: {chosen.out} is one file; give OUT without a suffix"
+        )
+    if chosen.also and chosen.dry_run:
+        raise click.UsageError("--also has no meaning with --dry-run, which writes nothing")
     if name is not None and chosen.no_train_op:
         raise click.UsageError(f"{name} has no meaning with --no-train-op; leave one out")
     if chosen.no_decay and chosen.optimizer != DECAYING:

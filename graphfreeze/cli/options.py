@@ -6,6 +6,8 @@ from pathlib import Path
 import click
 import msgspec
 
+from graphfreeze.emit.also import FORMS
+
 
 class OutOptions(msgspec.Struct, frozen=True):
     """What the command line of a command that makes a model says of where it goes."""
@@ -37,6 +39,26 @@ clear_devices = click.option(
     "--clear-devices", is_flag=True, help="Take devices such as /device:GPU:0 off all nodes."
 )
 as_json = click.option("--json", is_flag=True, help="Print a JSON record to stdout, nothing else.")
+
+
+def _parse_forms(
+    context: click.Context, parameter: click.Parameter, texts: Sequence[str]
+) -> tuple[str, ...]:
+    """Return the forms of lists of them, each once."""
+    named = [form.strip() for text in texts for form in text.split(",")]
+    unknown = [form for form in named if form not in FORMS]
+    if unknown:
+        raise click.BadParameter(f"{unknown[0]!r} is none of {', '.join(FORMS)}")
+    return tuple(dict.fromkeys(named))
+
+
+also = click.option(
+    "--also",
+    metavar="FORMS",
+    multiple=True,
+    callback=_parse_forms,
+    help=f"Write into the bundle besides: {', '.join(FORMS)}, a list with commas.",
+)
 
 
 def parse_places(

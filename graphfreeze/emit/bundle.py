@@ -1,36 +1,20 @@
 """A bundle, a graph file, or a loaded model, written to its place."""
 
 import hashlib
-import json
 from pathlib import Path
-from typing import Protocol
 
 import msgspec
 
+from graphfreeze.emit.also import Also, check_also, write_also
 from graphfreeze.emit.assets import write_assets
 from graphfreeze.emit.checkpoint import link_or_copy, write_checkpoint
 from graphfreeze.emit.graph_file import file_bytes, model_bytes
 from graphfreeze.emit.manifest import make_manifest
+from graphfreeze.emit.marking import Record, mark, with_manifest
 from graphfreeze.emit.place import FILE_SUFFIXES, check_place, is_file, whole_or_nothing
-from graphfreeze.model.manifest import Manifest
 from graphfreeze.model.model import Model, Source
 from graphfreeze.model.records import NAME, RECORD, RESERVE
-from graphfreeze.rewrite.builder import MARK
 from graphfreeze.rewrite.draft import Draft
-from graphfreeze.rewrite.edits import SetCollection
-from graphfreeze.schema import CollectionDef
-
-
-class Record(Protocol):
-    """What was done, a msgspec struct: ``graphfreeze`` is the version that did it."""
-
-    @property
-    def graphfreeze(self) -> str:
-        """The version of graphfreeze."""
-
-    @property
-    def is_thaw(self) -> bool:
-        """Tell whether constants were thawed, and nothing frozen."""
 
 
 def write_model(model: Model, out: Path, *, force: bool = False) -> None:
@@ -49,24 +33,30 @@ def write_original(data: bytes, source: Source, out: Path, *, force: bool = Fals
         place.write_bytes(data)
 
 
-def write_draft(draft: Draft, record: Record, out: Path, *, force: bool = False) -> None:
+def write_draft(
+    draft: Draft, record: Record, out: Path, *, force: bool = False, also: Also | None = None
+) -> None:
     """Write a graph file, or a bundle if ``out`` has none of the suffixes of graph files.
 
-    A ``.meta`` and a bundle hold the record, and a manifest to undo them by. Nothing is left at
-    ``out`` when it fails, and what was there stays. Raises EmitError, LoadError.
+    A ``.meta`` and a bundle hold the record, and a manifest to undo them by. A bundle has ``also``
+    other forms of the same. Nothing is left at ``out`` when it fails, and what was there stays.
+    Raises EmitError, LoadError.
     """
+    also = also or Also()
+    check_also(also.forms, out)
     check_place(out, draft.base.source, force=force)
     with whole_or_nothing(out) as place:
         if is_file(out):
             place.write_bytes(_graph_bytes(draft, record, out.suffix))
         else:
-            _write_bundle(draft, record, place)
+            _write_bundle(draft, record, place, also)
 
 
-def _write_bundle(draft: Draft, record: Record, place: Path) -> None:
+def _write_bundle(draft: Draft, record: Record, place: Path, also: Also) -> None:
     place.mkdir()
     write_checkpoint(draft, place)
     write_assets(draft.base, place)
+    write_also(draft, record, also, place)
     if record.is_thaw:
         # What was thawed is no freeze: its graph says nothing of one, and nothing is undone.
         (place / RECORD).write_bytes(_formatted(msgspec.to_builtins(record)))
@@ -74,10 +64,10 @@ def _write_bundle(draft: Draft, record: Record, place: Path) -> None:
         return
     index = (place / f"{NAME}.index").read_bytes()
     manifest = make_manifest(draft.base, file_bytes(draft, ".meta"), index=index)
-    told = _formatted(_with_manifest(record, manifest))
+    told = _formatted(with_manifest(record, manifest))
     (place / RECORD).write_bytes(told)
     digest = hashlib.sha256(told).hexdigest()
-    draft.apply(_mark({"record": RECORD, "sha256": digest, "graphfreeze": record.graphfreeze}))
+    draft.apply(mark({"record": RECORD, "sha256": digest, "graphfreeze": record.graphfreeze}))
     graph = place / f"{NAME}.meta"
     graph.write_bytes(file_bytes(draft, ".meta"))
     # Who saves over OUT/model has TensorFlow's export there, of which nothing can be undone.
@@ -91,17 +81,5 @@ def _formatted(fields: dict[str, object]) -> bytes:
 def _graph_bytes(draft: Draft, record: Record, suffix: str) -> bytes:
     if suffix == ".meta":
         manifest = make_manifest(draft.base, file_bytes(draft, suffix))
-        draft.apply(_mark(_with_manifest(record, manifest)))
+        draft.apply(mark(with_manifest(record, manifest)))
     return file_bytes(draft, suffix)
-
-
-def _with_manifest(record: Record, manifest: Manifest) -> dict[str, object]:
-    """Return a record as JSON tells it, and the manifest behind its fields."""
-    fields: dict[str, object] = msgspec.to_builtins(record)
-    return {**fields, "manifest": msgspec.to_builtins(manifest)}
-
-
-def _mark(entry: dict[str, object]) -> SetCollection:
-    """Return the collection that tells that a graph was frozen; ASCII survives TensorFlow."""
-    raw = json.dumps(entry, separators=(",", ":")).encode("ascii")
-    return SetCollection(MARK, CollectionDef(bytes_list=CollectionDef.BytesList(value=[raw])))

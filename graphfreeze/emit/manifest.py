@@ -13,18 +13,24 @@ from graphfreeze.model.model import Model, Origin, Source
 from graphfreeze.model.wire import BinaryCodec
 from graphfreeze.schema import MetaGraphDef, SavedModel
 
+META_GRAPH: type[Message] = MetaGraphDef  # annotated, because the class has no type
 _SHORT = 6  # bytes, such as a head, that a literal tells better than a range
 
 
-def make_manifest(original: Model, result: bytes, *, index: bytes | None = None) -> Manifest:
-    """Return what gives back the file of a model from a MetaGraphDef that was made of it.
+def make_manifest(
+    original: Model,
+    result: bytes,
+    *,
+    owner: type[Message] = META_GRAPH,
+    index: bytes | None = None,
+) -> Manifest:
+    """Return what gives back the file of a model from what was made of it.
 
-    Of a text, which shares no bytes with the result, the whole is kept. ``index`` is that of the
-    checkpoint that goes along."""
-    is_text = not isinstance(original.codec, BinaryCodec)
-    owner, source = original.root.owner, original.source
-    slices = (original.raw,) if is_text else raw_slices(original.raw, owner)
-    parts, origin = _Parts(result), source.origin or _origin(source)
+    ``owner`` is the message that the result is. Of a text, which shares no bytes with it, the whole
+    is kept. ``index`` is that of the checkpoint that goes along."""
+    is_text, source = not isinstance(original.codec, BinaryCodec), original.source
+    slices = (original.raw,) if is_text else raw_slices(original.raw, original.root.owner)
+    parts, origin = _Parts(result, owner), source.origin or _origin(source)
     pieces = tell_pieces(parts.find(raw) for raw in slices)
     return Manifest(
         name=origin.name,
@@ -36,7 +42,7 @@ def make_manifest(original: Model, result: bytes, *, index: bytes | None = None)
         pieces=pieces,
         literals=pack(bytes(parts.literals)),
         index_sha256="" if index is None else digest(index),
-        tags=list(original.tags) if owner is SavedModel else None,
+        tags=list(original.tags) if original.root.owner is SavedModel else None,
     )
 
 
@@ -66,13 +72,14 @@ class _Parts:
     behind the last one found."""
 
     result: bytes
+    owner: type[Message]
     literals: bytearray = field(default_factory=bytearray)
     at: int = 0
     places: dict[bytes, list[int]] = field(default_factory=lambda: defaultdict(list))
 
     def __post_init__(self) -> None:
         start = 0
-        for raw in raw_slices(self.result, MetaGraphDef):
+        for raw in raw_slices(self.result, self.owner):
             self.places[raw].append(start)
             start += len(raw)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 
-from graphfreeze.errors.base import GraphfreezeError, PathLike, listed, with_hint
+from graphfreeze.errors.base import GraphfreezeError, PathLike, joined, listed, with_hint
 
 
 class EmitError(GraphfreezeError):
@@ -69,6 +69,27 @@ class EmitError(GraphfreezeError):
             f"{out}: a graph file has no checkpoint for the values of {listed(keys)}; "
             "write a bundle: give OUT without a suffix"
         )
+
+    @classmethod
+    def also_needs_bundle(cls, out: PathLike, forms: Sequence[str]) -> EmitError:
+        """Name an output that is one file, where other forms were asked for beside it."""
+        return cls(
+            f"{out}: {joined(forms)} go into a bundle beside its own files, and this is one file; "
+            "give OUT without a suffix"
+        )
+
+    @classmethod
+    def also_needs_freeze(cls, out: PathLike, forms: Sequence[str]) -> EmitError:
+        """Name forms that were asked for of a model which was loaded, and nothing more."""
+        return cls(
+            f"{out}: {joined(forms)} go with what was frozen, and this model was only loaded; "
+            "freeze it first, or export it"
+        )
+
+    @classmethod
+    def no_such_form(cls, form: str, known: Iterable[str]) -> EmitError:
+        """Name a form that no result is written in."""
+        return cls(f"{form!r} is no form of a result; choose from: {joined(known)}")
 
     @classmethod
     def not_a_bundle(cls, out: PathLike) -> EmitError:

@@ -124,7 +124,8 @@ class FreezeRecord(msgspec.Struct, frozen=True, kw_only=True):
     ``notes`` are sentences for whoever trains the result. ``merge_op`` writes overlay rows
     back. ``slots_kept`` has the source's key by that of each slot which goes on from it.
     ``checkpoint`` is the prefix of the source's values. ``old_training`` is the one that the source
-    had, dropped or kept. ``head`` is the one that was added.
+    had, dropped or kept. ``head`` is the one that was added. ``also`` names the other forms that
+    the bundle holds.
 
     ``target`` is the TensorFlow that is to run the train_op, ``ops_rewritten`` counts by op what is
     told by older ops for it, ``devices_cleared`` the nodes that were taken off each device.
@@ -175,6 +176,7 @@ class FreezeRecord(msgspec.Struct, frozen=True, kw_only=True):
     skip_nonfinite: bool = False
     seed: int | None = None
     checkpoint: str | None = None
+    also: list[str] = []
     patch: PatchRecord | None = None
     old_training: TrainingRecord | None = None
     thaw: ThawRecord | None = None

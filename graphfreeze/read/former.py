@@ -95,7 +95,9 @@ def _checkpoint(source: Source, manifest: Manifest) -> Path | None:
     state = folder / "checkpoint"
     latest = latest_checkpoint(state) if state.is_file() else None
     if latest is None or not has_checkpoint(latest) or _is_first(latest, manifest):
-        raise UndoError.not_trained(folder, folder / NAME)
+        first = folder / NAME
+        had = source.checkpoint or first
+        raise UndoError.not_trained(folder, first if has_checkpoint(first) else had)
     return latest
 
 

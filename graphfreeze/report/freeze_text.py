@@ -6,7 +6,8 @@ from pathlib import Path
 
 from rich.text import Text
 
-from graphfreeze.model.records import FreezeRecord, VariableRecord
+from graphfreeze.emit.also import SAVED_MODEL
+from graphfreeze.model.records import NAME, FreezeRecord, VariableRecord
 from graphfreeze.model.targets import TF2
 from graphfreeze.report.choices import OVERLAY
 from graphfreeze.report.columns import (
@@ -154,6 +155,9 @@ def _changes(record: FreezeRecord, verbose: bool) -> Iterator[tuple[str, Sequenc
         yield "  dropped", some_of(dropped, most)
     if changed:
         yield "  changed", some_of(changed, most)
+    if record.also:
+        names = {form: f"{NAME}.{form}" for form in record.also} | {SAVED_MODEL: f"{SAVED_MODEL}/"}
+        yield "also", [names[form] for form in record.also]
 
 
 def _training(record: FreezeRecord) -> Iterator[tuple[str, Sequence[str]]]:

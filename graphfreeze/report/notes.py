@@ -20,6 +20,15 @@ def learning_notes(variables: Sequence[VariableRecord], optimizer: str | None) -
         yield from mask_notes(variables)
 
 
+def left_out_notes(tags: Iterable[str]) -> Iterator[str]:
+    """Yield the MetaGraphs of the source that a SavedModel beside the bundle does not hold."""
+    for each in tags:
+        yield (
+            f"the SavedModel leaves out the source's MetaGraph of the tags {each}: the checkpoint "
+            "that is written lacks keys that it restores, or has other shapes under them"
+        )
+
+
 def mask_notes(variables: Iterable[VariableRecord]) -> Iterator[str]:
     """Yield what masks alone do not do, where no train_op of ours guards partly frozen variables.
 

@@ -169,6 +169,18 @@ CASES = {
         f"{CLASSIFY} --no-train-op --optimizer sgd",
         "--optimizer has no meaning with --no-train-op",
     ),
+    "a form that nobody writes": (
+        f"{CLASSIFY} --also savedmodel,tflite",
+        "invalid value for '--also': 'tflite' is none of savedmodel, pb, pbtxt",
+    ),
+    "more forms beside one file": (
+        "freeze text_classifier out.pb --freeze hidden --also savedmodel",
+        "--also needs a bundle: out.pb is one file; give OUT without a suffix",
+    ),
+    "more forms of a dry run": (
+        f"{CLASSIFY} --also pb --dry-run",
+        "--also has no meaning with --dry-run, which writes nothing",
+    ),
     "OUT exists": ("freeze conv_bn taken --freeze bn* --loss total", "taken: already exists"),
     "OUT is a folder": ("freeze conv_bn taken.pb --freeze bn* --force", "is of another kind"),
     "OUT is no bundle": (

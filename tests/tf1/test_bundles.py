@@ -40,3 +40,11 @@ def test_five_steps(name, python, make_bundle, train_bundle, check_trained, tmp_
     values = train_bundle(python, made.folder, made.feeds, tmp_path / "values.npz")
     check_trained(made.folder, values)
     assert values["loss_after"] < values["loss_before"]
+
+
+@pytest.mark.parametrize("name", ["adam_clipped", "wide_deep"])
+def test_saved_model(name, python, make_bundle, train_bundle, check_trained, tmp_path) -> None:
+    made = make_bundle(name)
+    values = train_bundle(python, made.folder / "savedmodel", made.feeds, tmp_path / "values.npz")
+    check_trained(made.folder, values)
+    assert values["loss_after"] < values["loss_before"]

@@ -1,5 +1,7 @@
 """Train a bundle as its user would: ``train_bundle.py BUNDLE_DIR FEEDS_JSON OUT_NPZ``.
 
+BUNDLE_DIR may be a SavedModel with a MetaGraph for training.
+
 Knows nothing of graphfreeze; runs in Python 3.7 with TensorFlow 1.15 as well as in TensorFlow 2."""
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow.compat.v1 as tf
+from tensorflow.python.saved_model import loader_impl
 
 CONFIG = tf.ConfigProto(allow_soft_placement=True)  # for kernels that only one device has
 Values = "dict[str, np.ndarray]"  # for annotations alone: Python 3.7 cannot subscript dict
@@ -47,14 +50,26 @@ def find_lost(saver: tf.train.Saver, session: tf.Session, values: Values) -> str
     return f"not restored as saved: {', '.join(changed)}" if changed else None
 
 
+def restore_from(bundle: Path, session: tf.Session) -> tuple:
+    """Build the graph, restore its values, and return its saver and its train_op."""
+    if (bundle / "saved_model.pb").is_file():
+        loader = loader_impl.SavedModelLoader(str(bundle))
+        saver, _ = loader.load_graph(session.graph, ["train"])
+        loader.restore_variables(session, saver)
+        loader.run_init_ops(session, ["train"])
+        return saver, loader_impl.get_train_op(loader.get_meta_graph_def_from_tags(["train"]))
+    # Old graphs may name absent devices, and those of other processes.
+    saver = tf.train.import_meta_graph(str(bundle / "model.meta"), clear_devices=True)
+    saver.restore(session, str(bundle / "model"))
+    return saver, tf.get_collection("train_op")[0]
+
+
 def train(
     bundle: Path, feeds: Values, *, loss: str | None, steps: int, assets: dict[str, str]
 ) -> Values:
     """Restore, run the train_op, return values before and after; exit if they can't be saved."""
-    # Old graphs may name absent devices, and those of other processes.
-    saver = tf.train.import_meta_graph(str(bundle / "model.meta"), clear_devices=True)
     with tf.Session(config=CONFIG) as session:
-        saver.restore(session, str(bundle / "model"))
+        saver, train_op = restore_from(bundle, session)
         session.run(
             [tf.get_collection("local_init_op"), tf.get_collection("table_initializer")],
             {name: str(bundle / path) for name, path in assets.items()},
@@ -62,7 +77,7 @@ def train(
         before = read_variables(session)
         losses = {"loss_before": session.run(loss, feeds)} if loss else {}
         for _ in range(steps):
-            session.run(tf.get_collection("train_op")[0], feeds)
+            session.run(train_op, feeds)
         after = read_variables(session)
         lost = find_lost(saver, session, after)
         if loss:  # it may wait for updates of moving averages

@@ -1,0 +1,67 @@
+"""A SavedModel: MetaGraphs by their tags, over one checkpoint and one folder of assets.
+
+Follows ``tensorflow/python/saved_model/builder_impl.py`` and ``loader_impl.py``: the train op
+stands in a collection for TensorFlow up to 1.12, in a signature for what came later.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from graphfreeze.emit.checkpoint import link_checkpoint, link_or_copy
+from graphfreeze.emit.graph_file import file_bytes
+from graphfreeze.emit.siblings import Siblings
+from graphfreeze.model.main_op import TRAIN_SIGNATURE
+from graphfreeze.model.model import Source
+from graphfreeze.model.names import parse_ref
+from graphfreeze.model.signatures import op_signature
+from graphfreeze.model.wire import BinaryCodec
+from graphfreeze.rewrite.draft import Draft
+from graphfreeze.rewrite.edits import Edit, SetCollection, SetSignature, SetTags
+from graphfreeze.schema import CollectionDef, SavedModel
+
+FILE = "saved_model.pb"
+SERVE, TRAIN = "serve", "train"
+_TRAIN_KEY = "saved_model_train_op"
+_VARIABLES = "variables"
+_ASSETS = ("assets", "assets.extra")
+
+
+def tagging_edits(draft: Draft, train_op: str | None) -> Iterator[Edit]:
+    """Yield what tells a MetaGraph from others: its tags, and its train op if it has one.
+
+    Without a train op the tags of a SavedModel stay, and others get ``serve`` if they have none."""
+    if train_op is not None:
+        name = parse_ref(train_op).node
+        nodes = CollectionDef(node_list=CollectionDef.NodeList(value=[name]))
+        yield SetCollection(_TRAIN_KEY, nodes)
+        yield SetSignature(TRAIN_SIGNATURE, op_signature(TRAIN_SIGNATURE, name))
+        yield SetTags((TRAIN,))
+    elif draft.base.root.owner is not SavedModel and not draft.tags:
+        yield SetTags((SERVE,))
+
+
+def saved_model_bytes(draft: Draft, siblings: Siblings) -> bytes:
+    """Return ``saved_model.pb``: the draft, then the MetaGraphs beside it as they are."""
+    codec = BinaryCodec()
+    own = codec.wrap("meta_graphs", file_bytes(draft, ".meta"), SavedModel).raw
+    head = codec.dump(SavedModel(saved_model_schema_version=1))
+    return b"".join([head, own, *siblings.kept.values()])
+
+
+def write_saved_model(raw: bytes, source: Source, checkpoint: Path, folder: Path) -> None:
+    """Write a SavedModel with the files of a checkpoint, linked or copied; raises LoadError.
+
+    ``source`` is where the assets lie, beside the graph or nowhere."""
+    (folder / _VARIABLES).mkdir(parents=True)
+    (folder / FILE).write_bytes(raw)
+    link_checkpoint(checkpoint, folder / _VARIABLES / _VARIABLES)
+    for name in _ASSETS:
+        _link_folder(source.path.parent / name, folder / name)
+
+
+def _link_folder(old: Path, new: Path) -> None:
+    for file in sorted(old.rglob("*")) if old.is_dir() else ():
+        if file.is_file():
+            place = new / file.relative_to(old)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            link_or_copy(file, place)
