@@ -10,7 +10,7 @@ CLASSIFY = "freeze text_classifier out --freeze hidden"
 ROWS = "freeze text_classifier out"
 TIED = "freeze tied_softmax out --vocab embedding=tied_softmax/vocab.txt"
 CASES = {
-    "no such file": ("show text_clasifier", "did you mean text_classifier?"),
+    "no such file": ("show text_clasifier", "did you mean text_classifier"),
     "no graph": ("show README.txt", "README.txt: not a graph"),
     "an empty file": ("show empty.pb", "empty.pb: not a graph (it is empty)"),
     "a truncated file": ("show cut.meta", "cut.meta: truncated or damaged"),
