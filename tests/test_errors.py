@@ -43,6 +43,18 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
         LoadError.truncated("m.pb", "the field at byte 90 is cut off", size=4096),
         "m.pb: truncated or damaged (4,096 bytes; the field at byte 90 is cut off)",
     ),
+    "LoadError.too_large": (
+        LoadError.too_large("m.pb", 3 << 30),
+        "m.pb: 3,221,225,472 bytes, and TensorFlow reads no graph of 2 GiB or more; save the",
+    ),
+    "LoadError.of_tensorflow_2": (
+        LoadError.of_tensorflow_2("in/saved_model.pb"),
+        "in/saved_model.pb: a SavedModel of TensorFlow 2, of objects and functions where a graph",
+    ),
+    "LoadError.checkpoint_gone": (
+        LoadError.checkpoint_gone("in/checkpoint", "/far/m-3", others=["in/m-2", "in/m-1"]),
+        "in/checkpoint: names /far/m-3, no such file there or beside it; there is in/m-2, in/m-1:",
+    ),
     "LoadError.no_checkpoint_state": (
         LoadError.no_checkpoint_state("in"),
         "in: a folder without a 'checkpoint' file or saved_model.pb",
@@ -136,6 +148,10 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
     "CheckError.no_record": (
         CheckError.no_record("in/m.meta"),
         "in/m.meta: no graphfreeze.json here, so nothing says what is frozen; give a bundle",
+    ),
+    "SelectionError.no_variables": (
+        SelectionError.no_variables(),
+        "the graph has no variables to choose, its weights are constants; make them variables",
     ),
     "SelectionError.nothing_matched": (
         SelectionError.nothing_matched("encodr/layer_1", NAMES),
@@ -600,6 +616,10 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
         "out: exists and is of another kind (folder or file)",
     ),
     "EmitError.no_parent": (EmitError.no_parent("/no/where/out"), "the folder /no/where does not"),
+    "EmitError.too_large": (
+        EmitError.too_large("in.pb", 3 << 30),
+        "in.pb: the new graph would have 3,221,225,472 bytes, and TensorFlow reads none of 2 GiB",
+    ),
     "EmitError.missing_assets": (
         EmitError.missing_assets("in/assets", ["a.txt", "b.txt"]),
         "in/assets: the bundle needs a.txt, b.txt from here, missing; copy all of the SavedModel",

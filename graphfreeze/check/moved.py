@@ -14,7 +14,7 @@ from graphfreeze.errors import CheckError
 from graphfreeze.model.records import FreezeRecord, VariableRecord
 from graphfreeze.model.verify_records import FAILED, PASSED, ChangeRecord, SectionRecord
 from graphfreeze.read.checkpoint_values import CheckpointValues, open_values
-from graphfreeze.read.locate import has_checkpoint, latest_checkpoint
+from graphfreeze.read.prefixes import has_checkpoint, latest_checkpoint
 from graphfreeze.schema import types_pb2
 from graphfreeze.selection.entries import Shape
 from graphfreeze.selection.resolve import FROZEN, TRAINABLE

@@ -4,9 +4,10 @@ from collections.abc import Callable, Mapping
 
 from google.protobuf.message import Message
 
+from graphfreeze.errors import EmitError
 from graphfreeze.model.layout import Block, Changes, Key, write_block
 from graphfreeze.model.model import Model
-from graphfreeze.model.wire import BinaryCodec, Codec
+from graphfreeze.model.wire import MOST_BYTES, BinaryCodec, Codec
 from graphfreeze.model.wire_text import TextCodec
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.message import meta_graph
@@ -17,8 +18,16 @@ def file_bytes(draft: Draft, suffix: str) -> bytes:
     """Return a draft as a file: ``.pb`` and ``.pbtxt`` hold the GraphDef, ``.meta`` all of it.
 
     What was read in the same encoding is kept byte for byte; text from binary, or a MetaGraphDef
-    from a GraphDef, is written anew around the pieces that stay.
+    from a GraphDef, is written anew around the pieces that stay. Raises EmitError for a graph that
+    nobody could read.
     """
+    raw = _file_bytes(draft, suffix)
+    if len(raw) > MOST_BYTES:
+        raise EmitError.too_large(draft.base.source.path, len(raw))
+    return raw
+
+
+def _file_bytes(draft: Draft, suffix: str) -> bytes:
     wanted: Codec = TextCodec() if suffix == ".pbtxt" else BinaryCodec()
     base = draft.base
     block = base.meta_graph if suffix == ".meta" else base.graph_block

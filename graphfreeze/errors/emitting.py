@@ -42,8 +42,18 @@ class EmitError(GraphfreezeError):
     @classmethod
     def no_checkpoint(cls, source: PathLike) -> EmitError:
         """Name an input without values, of which no bundle can be made."""
+        is_saved_model = os.path.basename(os.fspath(source)).startswith("saved_model.")
+        where = ", for there is no folder 'variables' beside it" if is_saved_model else ""
         return cls(
-            f"{source}: no checkpoint to make a bundle from; give one, or write a graph file"
+            f"{source}: no checkpoint to make a bundle from{where}; give one, or write a graph file"
+        )
+
+    @classmethod
+    def too_large(cls, source: PathLike, size: int) -> EmitError:
+        """Name a model whose graph would be longer than a protobuf message may be."""
+        return cls(
+            f"{source}: the new graph would have {size:,} bytes, and TensorFlow reads none of 2 "
+            "GiB or more; thaw its constants, so that the weights are in a checkpoint"
         )
 
     @classmethod

@@ -29,6 +29,22 @@ class LoadError(GraphfreezeError):
         return cls(f"{path}: not a graph ({reason}); give {wanted}")
 
     @classmethod
+    def too_large(cls, path: PathLike, size: int) -> LoadError:
+        """Name a file that is longer than a protobuf message may be, and its size in bytes."""
+        return cls(
+            f"{path}: {size:,} bytes, and TensorFlow reads no graph of 2 GiB or more; save the "
+            "weights in a checkpoint, not as constants of the graph"
+        )
+
+    @classmethod
+    def of_tensorflow_2(cls, path: PathLike) -> LoadError:
+        """Name a SavedModel of objects and functions, which no TF 1 graph can be had of."""
+        return cls(
+            f"{path}: a SavedModel of TensorFlow 2, of objects and functions where a graph of "
+            "TensorFlow 1 is needed; freeze there (layer.trainable = False), or give the original"
+        )
+
+    @classmethod
     def truncated(cls, path: PathLike, reason: str, *, size: int) -> LoadError:
         """Name a file that ends in mid-message, where it breaks, and its size in bytes."""
         return cls(f"{path}: truncated or damaged ({size:,} bytes; {reason}); copy it again")
@@ -50,6 +66,18 @@ class LoadError(GraphfreezeError):
     def bad_checkpoint_state(cls, state: PathLike) -> LoadError:
         """Name a ``checkpoint`` file without a checkpoint in it."""
         return cls(f"{state}: names no model_checkpoint_path; give the checkpoint's prefix instead")
+
+    @classmethod
+    def checkpoint_gone(
+        cls, state: PathLike, named: PathLike, *, others: Sequence[PathLike]
+    ) -> LoadError:
+        """Name the checkpoint that a ``checkpoint`` file names and that is nowhere.
+
+        ``others`` are those that are there."""
+        near = "copy it there, or give the prefix of another"
+        if others:
+            near = f"there is {listed(list(map(str, others)), most=3)}: give that prefix"
+        return cls(f"{state}: names {named}, no such file there or beside it; {near}")
 
     @classmethod
     def no_meta(cls, prefix: PathLike) -> LoadError:

@@ -11,6 +11,14 @@ class SelectionError(GraphfreezeError):
     """Say why a selection means nothing, or means two things, in this model."""
 
     @classmethod
+    def no_variables(cls) -> SelectionError:
+        """Say that there is nothing to choose from."""
+        return cls(
+            "the graph has no variables to choose, its weights are constants; make them variables "
+            "again with 'graphfreeze thaw'"
+        )
+
+    @classmethod
     def nothing_matched(cls, pattern: str, names: Iterable[str]) -> SelectionError:
         """Name a pattern without a variable, and the nearest scopes and variables."""
         known = list(with_scopes(names))

@@ -11,7 +11,10 @@ from typing import Protocol, TypeVar
 from google.protobuf.message import DecodeError, Message
 
 M = TypeVar("M", bound=Message)
-LENGTH_DELIMITED = 2
+MOST_BYTES = (1 << 31) - 1
+"""How long a message may be: protobuf, and so TensorFlow, reads and writes no longer one."""
+Buffer = bytes | memoryview
+VARINT, LENGTH_DELIMITED = 0, 2
 _LONGEST_VARINT = 70  # bits, in ten bytes
 
 
@@ -45,7 +48,7 @@ class Codec(Protocol):
         """Return the piece with another inside."""
 
 
-def read_varint(raw: bytes, at: int) -> tuple[int, int]:
+def read_varint(raw: Buffer, at: int) -> tuple[int, int]:
     """Return the varint at ``at`` and the place behind it."""
     value = shift = 0
     while shift < _LONGEST_VARINT:
@@ -67,7 +70,7 @@ def _to_varint(value: int) -> bytes:
     return bytes(out)
 
 
-def _skip(raw: bytes, at: int, wire_type: int) -> int:
+def _skip(raw: Buffer, at: int, wire_type: int) -> int:
     """Return the place behind a field's value."""
     match wire_type:
         case 0:
@@ -97,6 +100,32 @@ def _fields(raw: bytes) -> Iterator[tuple[int, int, int]]:
         yield tag >> 3, start, at
 
 
+@dataclass(frozen=True, slots=True)
+class BegunField:
+    """A field of bytes that may be no message: its payload, or as much of it as there is."""
+
+    number: int
+    wire_type: int
+    body: memoryview
+    is_whole: bool
+
+
+def begun_fields(raw: Buffer) -> Iterator[BegunField]:
+    """Yield the fields of what may be cut off or no message, as far as they make sense."""
+    view, at = memoryview(raw), 0
+    while at < len(view):
+        try:
+            tag, start = read_varint(view, at)
+            at = _skip(view, start, tag & 7)
+            if tag & 7 == LENGTH_DELIMITED:
+                start = read_varint(view, start)[1]
+        except (IndexError, DecodeError):
+            return
+        if tag >> 3 == 0:
+            return
+        yield BegunField(tag >> 3, tag & 7, view[start:at], at <= len(view))
+
+
 class BinaryCodec:
     """The wire format."""
 
@@ -104,12 +133,6 @@ class BinaryCodec:
         """Cut a message into its fields; a field that the schema lacks has no name."""
         names = {n: f.name for n, f in owner.DESCRIPTOR.fields_by_number.items()}
         return [Piece(names.get(n, ""), raw[start:end]) for n, start, end in _fields(raw)]
-
-    def first(self, raw: bytes) -> Piece | None:
-        """Return the first field, None if the bytes end inside it; raises DecodeError."""
-        tag, at = read_varint(raw, 0)
-        end = _skip(raw, at, tag & 7)
-        return None if end > len(raw) else Piece("", raw[:end])
 
     def body(self, piece: Piece) -> bytes:
         """Return a length-delimited field's payload."""

@@ -1,5 +1,6 @@
 """From the bytes of a file to a model."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,9 +12,11 @@ from graphfreeze.model.layout import Block, open_block
 from graphfreeze.model.model import Model, Source
 from graphfreeze.model.names import BadNameError
 from graphfreeze.model.ops import OpRegistry
+from graphfreeze.model.wire import MOST_BYTES
 from graphfreeze.read.kind import NotAGraphError, find_kind
+from graphfreeze.read.strangers import HEAD, find_stranger, find_stranger_by_name
 from graphfreeze.read.tags import choose_part
-from graphfreeze.schema import CollectionDef, MetaGraphDef
+from graphfreeze.schema import CollectionDef, MetaGraphDef, SavedModel
 
 
 def read_document(
@@ -21,10 +24,22 @@ def read_document(
 ) -> Model:
     """Read a graph file, of a SavedModel the graph with these tags; raises LoadError."""
     try:
-        raw = path.read_bytes()
+        raw = _read(path)
     except OSError as error:
         raise LoadError.unreadable(path, error.strerror or str(error)) from error
     return parse_document(raw, path, checkpoint, tags=tags)
+
+
+def _read(path: Path) -> bytes:
+    """Read a file, unless it is larger than a message can be; raises OSError, LoadError."""
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > MOST_BYTES:
+            told = find_stranger(file.read(HEAD))
+            if told is not None:
+                raise LoadError.not_a_graph(path, f"it is {told}")
+            raise LoadError.too_large(path, size)
+        return file.read()
 
 
 def parse_document(
@@ -34,10 +49,14 @@ def parse_document(
     try:
         kind = find_kind(raw)
     except NotAGraphError as error:
-        raise LoadError.not_a_graph(path, str(error)) from error
+        told = find_stranger_by_name(path.name)
+        reason = str(error) if told is None else f"it is {told}"
+        raise LoadError.not_a_graph(path, reason) from error
     try:
         root = open_block(kind.codec, kind.owner, raw)
         part = choose_part(root, tags, path)
+        if kind.owner is SavedModel and any(True for _ in part.leaves("object_graph_def")):
+            raise LoadError.of_tensorflow_2(path)
         if not any(True for _ in part.leaves("node")):
             raise LoadError.not_a_graph(path, "it holds no node")
         header = _header(part)

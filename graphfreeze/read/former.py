@@ -16,8 +16,8 @@ from graphfreeze.model.saver import saved_entries
 from graphfreeze.model.tables import Table, find_tables
 from graphfreeze.model.variables import Variable
 from graphfreeze.read.checkpoint_values import CheckpointValues, open_values
-from graphfreeze.read.locate import has_checkpoint, latest_checkpoint
 from graphfreeze.read.mark import Mark, read_mark, read_variables
+from graphfreeze.read.prefixes import has_checkpoint, latest_checkpoint
 from graphfreeze.read.undo import get_manifest, original_model, written_graph
 from graphfreeze.selection.rows import RowSet
 

@@ -12,22 +12,23 @@ any other file                that file                              the only on
 ============================  =====================================  ==========================
 """
 
-import glob
-import re
 from dataclasses import replace
 from pathlib import Path
-
-from google.protobuf import text_encoding
 
 from graphfreeze.errors import LoadError
 from graphfreeze.model.model import Model
 from graphfreeze.model.records import NAME, RECORD
 from graphfreeze.read.document import read_document
-from graphfreeze.read.kind import MODULE, TABLE_END
+from graphfreeze.read.kind import MODULE
+from graphfreeze.read.prefixes import (
+    has_checkpoint,
+    is_table,
+    is_there,
+    latest_checkpoint,
+    other_checkpoints,
+)
 from graphfreeze.read.tags import Tags, parse_tags
 from graphfreeze.schema import SavedModel
-
-_STATE = re.compile(r'^\s*model_checkpoint_path\s*:\s*("(?:[^"\\]|\\.)*")', re.MULTILINE)
 
 
 def load(
@@ -91,34 +92,9 @@ def _locate_in(folder: Path) -> tuple[Path, Path | None]:
     own = folder / f"{NAME}.meta"
     if not Path(f"{latest}.meta").is_file() and (folder / RECORD).is_file() and own.is_file():
         return own, latest if has_checkpoint(latest) else None
+    if not is_there(latest):
+        raise LoadError.checkpoint_gone(state, latest, others=other_checkpoints(state))
     return _locate_prefix(latest)
-
-
-def latest_checkpoint(state: Path) -> Path | None:
-    """Return the prefix that a ``checkpoint`` file names; one that was moved is found beside it."""
-    match = _STATE.search(state.read_text(errors="replace"))
-    if match is None:
-        return None
-    named = Path(text_encoding.CUnescape(match.group(1)[1:-1]).decode(errors="replace"))
-    candidates = (state.parent / named, state.parent / named.name)
-    present = (c for c in candidates if has_checkpoint(c) or Path(f"{c}.meta").is_file())
-    return next(present, candidates[0])
-
-
-def has_checkpoint(prefix: Path) -> bool:
-    """Tell whether there is a checkpoint with that prefix, of format V2 or V1."""
-    if Path(f"{prefix}.index").is_file():
-        return True
-    shards = sorted(prefix.parent.glob(f"{glob.escape(prefix.name)}-?????-of-?????"))
-    tables = [prefix, *shards] if prefix.suffix != ".meta" else []
-    return any(each.is_file() and is_table(each) for each in tables)
-
-
-def is_table(path: Path) -> bool:
-    """Tell by its last bytes whether a file is a table: a V1 checkpoint, the index of another."""
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - 8))
-        return file.read() == TABLE_END
 
 
 def _checkpoint_beside(file: Path) -> Path | None:

@@ -92,6 +92,13 @@ class FreezePlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
                 raise SelectionError.unknown_choice(option, value, allowed)
 
     @property
+    def names_variables(self) -> bool:
+        """Tell whether it names variables, whatever is to become of them."""
+        return bool(self.freeze or self.train_only or self.except_) or any(
+            getattr(self, option) for option in _FREEZING
+        )
+
+    @property
     def asks_to_freeze(self) -> bool:
         """Tell whether it names a part of a model that is to stop learning."""
         return any(getattr(self, option) for option in (*_LISTS, *_FREEZING))

@@ -103,6 +103,8 @@ def resolve(
     step, local variables and the ``slots`` of an old optimizer do not learn and stay as they are.
     ``saver`` tells which variables are parts of one, where no collection does.
     """
+    if not variables and plan.names_variables:
+        raise SelectionError.no_variables()
     choices = {v.name: Choice(v, SLOT if v.name in slots else _state(v)) for v in variables}
     chosen = [v for v in variables if _can_learn(v) and v.name not in slots]
     for name, state, rule in _scopes(plan, [v.name for v in chosen]):

@@ -1,11 +1,13 @@
 """After a freeze, what no edit names has its old bytes."""
 
+import shutil
 from functools import cache
 from pathlib import Path
 
 import pytest
 
 from graphfreeze.api import FrozenModel, complete, freeze, load, report, save
+from graphfreeze.emit import graph_file
 from graphfreeze.emit.bundle import write_draft
 from graphfreeze.errors import EmitError
 from graphfreeze.model.model import Model
@@ -166,6 +168,28 @@ def test_an_unfrozen_model_is_copied_to_the_byte(tmp_path: Path) -> None:
         out = tmp_path / f"{path.stem}-copy{path.suffix}"
         save(load(path), out, force=True)
         assert out.read_bytes() == path.read_bytes(), path
+
+
+def test_a_saved_model_without_its_variables(tmp_path: Path) -> None:
+    """A graph file is written, a bundle is not."""
+    source = tmp_path / "in" / "saved_model.pb"
+    source.parent.mkdir()
+    source.write_bytes((MODELS / "saved_model" / "1" / "saved_model.pb").read_bytes())
+    frozen_model = freeze(load(source, tags="serve"), FreezePlan(freeze=("hidden",)))
+    save(frozen_model, tmp_path / "out.meta")
+    shutil.copytree(MODELS / "saved_model" / "1" / "assets", source.parent / "assets")
+    with pytest.raises(EmitError, match=r"no checkpoint .*, for there is no folder 'variables'"):
+        save(frozen_model, tmp_path / "out")
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["in", "out.meta"]
+
+
+def test_a_graph_that_nobody_could_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    result = frozen(MODELS / "conv_bn" / "model.ckpt.meta")
+    monkeypatch.setattr(graph_file, "MOST_BYTES", 1000)
+    for out in ("out.meta", "out.pb", "out.pbtxt"):
+        with pytest.raises(EmitError, match=r"the new graph would have .* reads none of 2 GiB"):
+            save(result, tmp_path / out)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_bundle_needs_a_checkpoint(tmp_path: Path) -> None:

@@ -275,3 +275,15 @@ def test_a_bare_text_is_no_list(option: str) -> None:
 def test_rows_that_are_no_mapping(option: str, rows: object) -> None:
     with pytest.raises(SelectionError, match=f"{option}=.* is no mapping of tables to rows"):
         FreezePlan(**{option: rows})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"freeze": ("x",)}, {"train_only": ("x",)}, {"freeze_rows": {"x": "1"}}],
+    ids=["freeze", "train_only", "freeze_rows"],
+)
+def test_a_graph_without_variables(options: dict[str, object]) -> None:
+    model = parse_sketch("w = Const() {value: [1.0, 2.0]}\ny = Neg(w)")
+    with pytest.raises(SelectionError, match=r"no variables to choose, .* 'graphfreeze thaw'"):
+        resolve(FreezePlan(**options), model.variables, model.graph)
+    assert resolve(FreezePlan(stop_gradient=("y:0",)), model.variables, model.graph).tensors
