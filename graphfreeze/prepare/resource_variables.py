@@ -9,7 +9,6 @@ from graphfreeze.model.graph import Edge, Graph
 from graphfreeze.model.model import Model
 from graphfreeze.model.names import TensorRef
 from graphfreeze.model.reads import is_ref_edge
-from graphfreeze.model.refs import find_refs
 from graphfreeze.model.variables import REF_OPS
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.edits import Edit, ReplaceNode
@@ -32,6 +31,7 @@ class ResourceVariables:
     Assign, Apply..., ...        the op that takes a handle, see ``rewrite/resource_twins``
     what they yield              a read that waits for them
     RefSwitch, RefEnter, ...     Switch, Enter, ... of the handle
+    RefMerge                     Merge of values, or of handles if something writes through it
     collections of variables     say so; others name a read where they named a ref
     ===========================  ============================================================
 
@@ -43,10 +43,9 @@ class ResourceVariables:
 
     def plan(self, draft: Draft) -> Iterator[Edit]:
         """Yield the edits, none if there is no ref variable."""
-        refs = find_refs(draft.graph)
-        if not refs:
+        convert = _Conversion(draft.graph, ResourceReads.of(draft.graph))
+        if not convert.reads.refs:
             return
-        convert = _Conversion(draft.graph, ResourceReads(draft.graph, refs))
         twins = [twin for name in draft.graph.nodes if (twin := convert.node(name)) is not None]
         listed = list(resource_collections(draft.collections, convert.reads))
         yield from convert.reads.added.values()
@@ -71,13 +70,15 @@ class _Conversion:
         graph, node = self.graph, self.graph.nodes[name]
         if node.op in REF_OPS:
             return handle_node(node)
+        if name in self.reads.merges:
+            return _with_inputs(node, self._taken(name, ()), op="Merge")
         inputs = graph.inputs(name)
         edges = [Edge(name, slot) for slot, ref in enumerate(inputs) if ref in self.reads.refs]
         if not edges:
             return None
         by_ref = [edge for edge in edges if is_ref_edge(graph, edge)]
         if not by_ref and not self.reads.is_read(edges[0]):
-            return _with_inputs(node, self._taken(name, by_ref))
+            return _with_inputs(node, self._taken(name, ()))
         twin = find_twin(str(node.op))
         if twin is None:
             owner = min(self.reads.refs[graph.ref_at(edges[0])])
@@ -103,9 +104,10 @@ class _Conversion:
         return [*taken, *(wait for wait in waits if wait not in taken)]
 
 
-def _with_inputs(node: NodeDef, inputs: Sequence[TensorRef]) -> NodeDef:
+def _with_inputs(node: NodeDef, inputs: Sequence[TensorRef], *, op: str = "") -> NodeDef:
     twin = NodeDef()
     twin.CopyFrom(node)
+    twin.op = op or node.op
     twin.ClearField("input")
     twin.input.extend(map(str, inputs))
     return twin

@@ -11,10 +11,12 @@ and waits for nothing that matters     a read of the variable that is there, els
 waits, or takes a value that some      a read of its own, which waits for the same
 writer of the variable comes before
 takes it from a writer                 a read that waits for the writer
+takes it where branches come together  the value that comes out of the branch, which a Merge
+                                       passes on; only a writer there needs the handle
 =====================================  ==================================================
 """
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -23,7 +25,7 @@ from graphfreeze.model.control_flow import MERGES
 from graphfreeze.model.graph import Edge, Graph
 from graphfreeze.model.names import TensorRef, control
 from graphfreeze.model.reads import STATUS, is_ref_edge
-from graphfreeze.model.refs import REF_PASSING, Refs
+from graphfreeze.model.refs import REF_PASSING, Refs, find_refs
 from graphfreeze.model.variables import REF_OPS
 from graphfreeze.rewrite.builder import node_name
 from graphfreeze.rewrite.edits import AddNode
@@ -44,11 +46,21 @@ class Handle:
 class ResourceReads:
     """Finds what stands for the refs of a graph when variables are resources.
 
+    ``merges`` are the ends of branches that pass values on, whose outputs are none of ``refs``;
     ``added`` are the new nodes that it took, by name."""
 
     graph: Graph
     refs: Refs
+    merges: frozenset[str] = frozenset()
     added: dict[str, AddNode] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, graph: Graph) -> "ResourceReads":
+        """Return those of all variables of a graph."""
+        every = cls(graph, find_refs(graph))
+        merges = every._value_merges()
+        left = {ref: owners for ref, owners in every.refs.items() if ref.node not in merges}
+        return cls(graph, left, merges)
 
     def handle(self, ref: TensorRef) -> Handle:
         """Return the handle that stands for a ref: for a writer's, the one that it writes to."""
@@ -96,6 +108,18 @@ class ResourceReads:
         node, variable = self.graph.nodes[edge.consumer], self._owner(self.graph.ref_at(edge))
         known = ("", self.graph.nodes[variable].device)
         return node.device in known or variable in colocations(node)
+
+    def _value_merges(self) -> frozenset[str]:
+        """Return each RefMerge that nobody writes through, nor waits to read."""
+        found = {ref.node for ref in self.refs if self.graph.op(ref.node) == "RefMerge"}
+        while needed := {name for name in found if self._is_needed(name, found)}:
+            found -= needed
+        return frozenset(found)
+
+    def _is_needed(self, merge: str, known: Container[str]) -> bool:
+        edges = self.graph.edges_of(TensorRef(merge))
+        others = (edge for edge in edges if edge.consumer not in known)
+        return any(is_ref_edge(self.graph, e) or any(self._waits(e)) for e in others)
 
     def _owner(self, ref: TensorRef) -> str:
         return min(self.refs[ref])

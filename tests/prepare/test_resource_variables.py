@@ -17,6 +17,8 @@ W = "w = VariableV2() {shape: [2]}\n"
 X = "x = Placeholder() {shape: [2]}\n"
 P = "p = Placeholder() {dtype: bool, shape: []}\n"
 READ = "w/read = Identity(w)\n"
+BRANCHES = W + P + X + "s = RefSwitch(w, p)\na = Assign(s:1, x)\nb = AssignAdd(s, x)\n"
+WRITTEN = "s = Switch(w, p)\na = AssignVariableOp(s:1, x)\nb = AssignAddVariableOp(s, x)\n"
 HANDLE = 'w = VarHandleOp() {dtype: float32, shape: [2], shared_name: "w"}\n'
 
 
@@ -128,12 +130,31 @@ CASES = {
         "s/graphfreeze/value_1 = ReadVariableOp(s:1) {dtype: float32}\n",
     ),
     "two branches that write": (
-        W + P + X + "s = RefSwitch(w, p)\na = Assign(s:1, x)\nb = AssignAdd(s, x)\n"
-        "m = RefMerge(b, a)\nr = Identity(m)\nc = AssignAdd(m, x)\n",
-        "s = Switch(w, p)\na = AssignVariableOp(s:1, x)\nb = AssignAddVariableOp(s, x)\n"
-        "m = Merge(b/graphfreeze/handle, a/graphfreeze/handle)\n"
+        BRANCHES + "m = RefMerge(b, a)\nr = Identity(m)\ny = Neg(m)\n",
+        WRITTEN + "m = Merge(b/graphfreeze/value, a/graphfreeze/value)\n"
+        "b/graphfreeze/value = ReadVariableOp(s, ^b) {dtype: float32}\n"
+        "a/graphfreeze/value = ReadVariableOp(s:1, ^a) {dtype: float32}\n",
+    ),
+    "two branches, one of two": (
+        BRANCHES + "m = RefMerge(b, a)\nt = RefSwitch(w, p)\nn = RefMerge(m, t)\n",
+        WRITTEN + "m = Merge(b/graphfreeze/value, a/graphfreeze/value)\n"
+        "t = Switch(w, p)\nn = Merge(m, t/graphfreeze/value)\n"
+        "b/graphfreeze/value = ReadVariableOp(s, ^b) {dtype: float32}\n"
+        "a/graphfreeze/value = ReadVariableOp(s:1, ^a) {dtype: float32}\n"
+        "t/graphfreeze/value = ReadVariableOp(t) {dtype: float32}\n",
+    ),
+    "two branches, and a writer of what comes out": (
+        BRANCHES + "m = RefMerge(b, a)\nr = Identity(m)\nc = AssignAdd(m, x)\n",
+        WRITTEN + "m = Merge(b/graphfreeze/handle, a/graphfreeze/handle)\n"
         "r = ReadVariableOp(m) {dtype: float32}\nc = AssignAddVariableOp(m, x)\n"
         "b/graphfreeze/handle = Identity(s, ^b)\na/graphfreeze/handle = Identity(s:1, ^a)\n",
+    ),
+    "two branches, and a reader that waits": (
+        BRANCHES + "m = RefMerge(b, a)\ny = Neg(m, ^x)\n",
+        WRITTEN + "m = Merge(b/graphfreeze/handle, a/graphfreeze/handle)\n"
+        "y = Neg(y/graphfreeze/read, ^x)\n"
+        "b/graphfreeze/handle = Identity(s, ^b)\na/graphfreeze/handle = Identity(s:1, ^a)\n"
+        "y/graphfreeze/read = ReadVariableOp(m, ^x) {dtype: float32}\n",
     ),
     "a branch that writes, and one that does not": (
         W + P + X + "s = RefSwitch(w, p)\na = Assign(s:1, x)\nt = Switch(x, p)\nm = Merge(t, a)\n",
