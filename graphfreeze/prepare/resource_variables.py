@@ -1,6 +1,6 @@
 """Rewrite ref variables to resource variables."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from graphfreeze.errors import RewriteError
@@ -15,6 +15,8 @@ from graphfreeze.rewrite.edits import Edit, ReplaceNode
 from graphfreeze.rewrite.resource_entries import resource_collections
 from graphfreeze.rewrite.resource_reads import ResourceReads
 from graphfreeze.rewrite.resource_twins import find_twin, handle_node, twin_node
+from graphfreeze.rewrite.resource_views import ResourceViews
+from graphfreeze.rewrite.twins import list_twins
 from graphfreeze.schema import NodeDef
 
 
@@ -28,6 +30,8 @@ class ResourceVariables:
     VariableV2, Variable         VarHandleOp; ``shared_name`` is the variable's name
     Identity of the ref          ReadVariableOp
     any other use by value       takes a read, which runs when the ref would have been read
+    a read whose memory a writer changes before it is used
+                                 a read of the consumer's own, see ``rewrite/resource_views``
     Assign, Apply..., ...        the op that takes a handle, see ``rewrite/resource_twins``
     what they yield              a read that waits for them
     RefSwitch, RefEnter, ...     Switch, Enter, ... of the handle
@@ -43,14 +47,17 @@ class ResourceVariables:
 
     def plan(self, draft: Draft) -> Iterator[Edit]:
         """Yield the edits, none if there is no ref variable."""
-        convert = _Conversion(draft.graph, ResourceReads.of(draft.graph))
-        if not convert.reads.refs:
+        reads = ResourceReads.of(draft.graph)
+        if not reads.refs:
             return
+        views = ResourceViews(draft.graph, reads)
+        convert = _Conversion(draft.graph, reads, views.reread())
         twins = [twin for name in draft.graph.nodes if (twin := convert.node(name)) is not None]
-        listed = list(resource_collections(draft.collections, convert.reads))
-        yield from convert.reads.added.values()
+        listed = list(resource_collections(draft.collections, reads))
+        yield from reads.added.values()
         yield from map(ReplaceNode, twins)
         yield from listed
+        yield from list_twins(draft.collections, views.led)
 
     def verify(self, base: Model, draft: Draft) -> str | None:
         """Look for a ref variable that is left."""
@@ -64,6 +71,7 @@ class _Conversion:
 
     graph: Graph
     reads: ResourceReads
+    reread: Mapping[Edge, TensorRef]
 
     def node(self, name: str) -> NodeDef | None:
         """Return what is to stand in the place of a node, None if it stays as it is."""
@@ -74,11 +82,10 @@ class _Conversion:
             return _with_inputs(node, self._taken(name, ()), op="Merge")
         inputs = graph.inputs(name)
         edges = [Edge(name, slot) for slot, ref in enumerate(inputs) if ref in self.reads.refs]
-        if not edges:
-            return None
         by_ref = [edge for edge in edges if is_ref_edge(graph, edge)]
-        if not by_ref and not self.reads.is_read(edges[0]):
-            return _with_inputs(node, self._taken(name, ()))
+        if not by_ref and not (edges and self.reads.is_read(edges[0])):
+            taken = self._taken(name, ())
+            return _with_inputs(node, taken) if taken != list(inputs) else None
         twin = find_twin(str(node.op))
         if twin is None:
             owner = min(self.reads.refs[graph.ref_at(edges[0])])
@@ -92,7 +99,7 @@ class _Conversion:
         for slot, ref in enumerate(self.graph.inputs(name)):
             edge = Edge(name, slot)
             if ref not in self.reads.refs:
-                taken.append(ref)
+                taken.append(self.reread.get(edge, ref))
             elif edge not in by_handle:
                 taken.append(self.reads.value_at(edge))
             elif self.graph.op(name) in MERGES:

@@ -16,7 +16,7 @@ takes it where branches come together  the value that comes out of the branch, w
 =====================================  ==================================================
 """
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -87,13 +87,14 @@ class ResourceReads:
     def value_at(self, edge: Edge) -> TensorRef:
         """Return a read that runs when the consumer would have taken the ref's value."""
         ref, waits = self.graph.ref_at(edge), tuple(self._waits(edge))
-        if not waits:
-            return self.value(ref)
-        handle = self.handle(ref)
+        return self.read_at(edge, self.handle(ref), waits, ref) if waits else self.value(ref)
+
+    def read_at(
+        self, edge: Edge, handle: Handle, waits: Sequence[TensorRef], ref: TensorRef
+    ) -> TensorRef:
+        """Return a consumer's own read, which waits; ``ref`` is what the variable is known by."""
         waiting = Handle(handle.tensor, tuple(dict.fromkeys((*handle.waits, *waits))))
-        inputs = enumerate(self.graph.data_inputs(edge.consumer))
-        is_only = sum(each in self.refs for _, each in inputs) == 1
-        role = "read" if is_only else f"read_{edge.slot}"
+        role = f"read_{edge.slot}" if edge.slot else "read"
         return self._add(node_name(edge.consumer, role), "ReadVariableOp", waiting, ref)
 
     def is_read(self, edge: Edge) -> bool:
@@ -135,10 +136,19 @@ class ResourceReads:
 
     def _is_after_writer(self, value: TensorRef, ref: TensorRef) -> bool:
         """Tell whether a value comes after a writer of a variable that a ref stands for."""
-        if value.node not in self._after_any:
-            return False
-        writers = (name for each in self.refs[ref] for name in self._writers[each])
-        return not self.graph.ancestors([value.node]).isdisjoint(writers)
+        return bool(self.writers_before(value.node, ref))
+
+    def writers_before(self, name: str, ref: TensorRef) -> set[str]:
+        """Return what has written the variables that a ref stands for before a node runs."""
+        if name not in self._after_any:
+            return set()
+        if name not in self._before:
+            self._before[name] = self.graph.ancestors([name]) & self._all_writers
+        return {each for v in self.refs[ref] for each in self._writers[v] & self._before[name]}
+
+    @cached_property
+    def _before(self) -> dict[str, set[str]]:
+        return {}
 
     @cached_property
     def _writers(self) -> dict[str, set[str]]:
@@ -151,8 +161,12 @@ class ResourceReads:
         return found
 
     @cached_property
+    def _all_writers(self) -> set[str]:
+        return {name for names in self._writers.values() for name in names}
+
+    @cached_property
     def _after_any(self) -> set[str]:
-        return self.graph.descendants({n for names in self._writers.values() for n in names})
+        return self.graph.descendants(self._all_writers)
 
     def _add(self, name: str, op: str, handle: Handle, ref: TensorRef) -> TensorRef:
         """Add a node on the device of the variable, once."""

@@ -19,6 +19,8 @@ P = "p = Placeholder() {dtype: bool, shape: []}\n"
 READ = "w/read = Identity(w)\n"
 BRANCHES = W + P + X + "s = RefSwitch(w, p)\na = Assign(s:1, x)\nb = AssignAdd(s, x)\n"
 WRITTEN = "s = Switch(w, p)\na = AssignVariableOp(s:1, x)\nb = AssignAddVariableOp(s, x)\n"
+ADDED = W + X + READ + "a = AssignAdd(w, x)\n"
+ADDED_TOO = "w/read = ReadVariableOp(w) {dtype: float32}\na = AssignAddVariableOp(w, x)\n"
 HANDLE = 'w = VarHandleOp() {dtype: float32, shape: [2], shared_name: "w"}\n'
 
 
@@ -75,9 +77,9 @@ CASES = {
         W + READ + X + "a = AssignAdd(w, x)\ny = Neg(a)\nz = Mul(y, w)\nn = Mul(x, w)\n",
         "w/read = ReadVariableOp(w) {dtype: float32}\n"
         "a = AssignAddVariableOp(w, x)\ny = Neg(a/graphfreeze/value)\n"
-        "z = Mul(y, z/graphfreeze/read)\nn = Mul(x, w/read)\n"
+        "z = Mul(y, z/graphfreeze/read_1)\nn = Mul(x, w/read)\n"
         "a/graphfreeze/value = ReadVariableOp(w, ^a) {dtype: float32}\n"
-        "z/graphfreeze/read = ReadVariableOp(w, ^y) {dtype: float32}\n",
+        "z/graphfreeze/read_1 = ReadVariableOp(w, ^y) {dtype: float32}\n",
     ),
     "but not after a writer of another variable": (
         W + READ + X + "v = VarHandleOp() {dtype: float32, shape: [2]}\n"
@@ -86,8 +88,8 @@ CASES = {
     ),
     "two refs by value after a wait": (
         W + P + "y = Pack(w, w, ^p)\n",
-        "y = Pack(y/graphfreeze/read_0, y/graphfreeze/read_1, ^p)\n"
-        "y/graphfreeze/read_0 = ReadVariableOp(w, ^p) {dtype: float32}\n"
+        "y = Pack(y/graphfreeze/read, y/graphfreeze/read_1, ^p)\n"
+        "y/graphfreeze/read = ReadVariableOp(w, ^p) {dtype: float32}\n"
         "y/graphfreeze/read_1 = ReadVariableOp(w, ^p) {dtype: float32}\n",
     ),
     "what a writer yields, by value and by ref": (
@@ -155,6 +157,45 @@ CASES = {
         "y = Neg(y/graphfreeze/read, ^x)\n"
         "b/graphfreeze/handle = Identity(s, ^b)\na/graphfreeze/handle = Identity(s:1, ^a)\n"
         "y/graphfreeze/read = ReadVariableOp(m, ^x) {dtype: float32}\n",
+    ),
+    "a read that is written before it is used": (
+        ADDED + "y = Neg(w/read, ^a)\nz = Neg(y)\nb = NoOp(^w/read, ^a)\n",
+        ADDED_TOO + "y = Neg(y/graphfreeze/read, ^a)\n"
+        "y/graphfreeze/read = ReadVariableOp(w, ^a) {dtype: float32}\n",
+    ),
+    "written by what comes before a value beside it": (
+        ADDED + "n = Neg(x, ^a)\ny = Mul(n, w/read)\nz = Mul(x, w/read)\n",
+        ADDED_TOO + "y = Mul(n, y/graphfreeze/read_1)\n"
+        "y/graphfreeze/read_1 = ReadVariableOp(w, ^n) {dtype: float32}\n",
+    ),
+    "used behind an Identity": (
+        ADDED + "i = Identity(w/read)\nj = StopGradient(i)\ny = Neg(j, ^a)\nz = Neg(i)\n",
+        ADDED_TOO + "y = Neg(y/graphfreeze/read, ^a)\n"
+        "y/graphfreeze/read = ReadVariableOp(w, ^a) {dtype: float32}\n",
+    ),
+    "a read that waited for the writer itself": (
+        ADDED + "r = Identity(w, ^a)\ny = Neg(r, ^a)\nb = AssignAdd(w, x, ^r)\nz = Neg(r, ^b)\n",
+        ADDED_TOO + "r = ReadVariableOp(w, ^a) {dtype: float32}\n"
+        "b = AssignAddVariableOp(w, x, ^r)\nz = Neg(z/graphfreeze/read, ^b)\n"
+        "z/graphfreeze/read = ReadVariableOp(w, ^b) {dtype: float32}\n",
+    ),
+    "what is read on another device is a copy": (
+        W + X + "r = Identity(w) @ /cpu:1\na = AssignAdd(w, x)\ny = Neg(r, ^a)\n",
+        "r = Identity(w/graphfreeze/read) @ /cpu:1\na = AssignAddVariableOp(w, x)\n"
+        "w/graphfreeze/read = ReadVariableOp(w) {dtype: float32}\n",
+    ),
+    "used in a branch": (
+        ADDED + P + "s = Switch(w/read, p)\nn = Neg(x, ^a)\ny = Mul(s:1, n)\nz = Neg(s)\n",
+        ADDED_TOO + "y = Mul(y/graphfreeze/read, n)\n"
+        "s/graphfreeze/handle = Switch(w, p)\n"
+        "y/graphfreeze/read = ReadVariableOp(s/graphfreeze/handle:1, ^n) {dtype: float32}\n",
+    ),
+    "used in a loop": (
+        ADDED + 'e = Enter(w/read) {frame_name: "f", is_constant: true}\ny = Neg(e, ^a)\n'
+        'v = Enter(w/read) {frame_name: "f"}\nz = Neg(v, ^a)\n',
+        ADDED_TOO + "y = Neg(y/graphfreeze/read, ^a)\n"
+        'e/graphfreeze/handle = Enter(w) {frame_name: "f", is_constant: true}\n'
+        "y/graphfreeze/read = ReadVariableOp(e/graphfreeze/handle, ^a) {dtype: float32}\n",
     ),
     "a branch that writes, and one that does not": (
         W + P + X + "s = RefSwitch(w, p)\na = Assign(s:1, x)\nt = Switch(x, p)\nm = Merge(t, a)\n",
@@ -229,6 +270,21 @@ def test_what_is_new_in_a_branch_joins_its_context() -> None:
     (raw,) = draft.collections["cond_context"].bytes_list.value
     values = CONTEXTS["cond_context"].FromString(raw).values_def.values
     assert list(values)[5:] == ["a/graphfreeze/value:0"]
+
+
+def test_a_handle_is_listed_beside_the_value_that_it_stands_for() -> None:
+    context = CondContextDef(context_name="c", pred_name="p:0", pivot_name="p:0")
+    context.values_def.values.extend(["p:0", "w/read:0", "s:1", "n:0", "y:0"])
+    context.values_def.external_values["w/read:0"] = "s:1"
+    entry = CollectionDef()
+    entry.bytes_list.value.append(context.SerializeToString())
+    text = ADDED + P + "s = Switch(w/read, p)\nn = Neg(x, ^a)\ny = Mul(s:1, n)\n"
+    draft = convert(text, cond_context=entry)
+    (raw,) = draft.collections["cond_context"].bytes_list.value
+    values = CONTEXTS["cond_context"].FromString(raw).values_def
+    new = ["w:0", "s/graphfreeze/handle:1", "y/graphfreeze/read:0"]
+    assert sorted(values.values) == sorted([*context.values_def.values, *new])
+    assert dict(values.external_values) == {"w/read:0": "s:1", "w:0": "s/graphfreeze/handle:1"}
 
 
 SHAPES = {
