@@ -3,8 +3,7 @@
 import json
 import os
 import subprocess
-from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ from patch_runs import MODELS, TESTS, Values
 
 from graphfreeze.emit.graph_file import file_bytes
 from graphfreeze.model.collected import node_entries
+from graphfreeze.model.model import Model
 from graphfreeze.prepare.drop_training import DropTraining
 from graphfreeze.prepare.recover_collections import RecoverCollections
 from graphfreeze.prepare.resource_variables import ResourceVariables
@@ -21,6 +21,7 @@ from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.run import Pass, run
 
 RUN_GRAPH = TESTS / "tf1" / "run_graph.py"
+ODD_GRAPHS = TESTS / "tf1" / "odd_graphs.py"
 
 
 @dataclass(frozen=True)
@@ -47,21 +48,42 @@ CASES = {
 }
 
 
-def run_cases(python: str | Path, cases: Iterable[str], folder: Path) -> dict[str, list[Values]]:
-    """Run cases in one process; return what each made with refs, and with resources."""
-    jobs = {name: _jobs(CASES[name], folder / name.replace(" ", "-")) for name in cases}
-    (folder / "jobs.json").write_text(json.dumps([job for both in jobs.values() for job in both]))
+def run_models(python: str | Path, folder: Path) -> dict[str, list[Values]]:
+    """Run all cases in one process; return what each made with refs, and with resources."""
+    return _run(python, folder, {n: _model_jobs(c, folder / n) for n, c in CASES.items()})
+
+
+def run_odd_graphs(python: str | Path, folder: Path) -> dict[str, list[Values]]:
+    """Let a TensorFlow write its odd graphs, and run both kinds of them."""
+    call(python, ODD_GRAPHS, folder)
+    jobs = {}
+    for path in sorted(folder.glob("*.json")):
+        model = load(path.with_suffix(".meta"))
+        job = Job(str(path.with_suffix("")), {}, [], json.loads(path.read_text()))
+        jobs[path.stem] = _both(model, [], job, folder / path.stem)
+    return _run(python, folder, jobs)
+
+
+def call(python: str | Path, script: Path, argument: Path) -> None:
+    """Run a script that knows nothing of graphfreeze."""
     quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0", "PYTHONWARNINGS": "ignore"}
-    command = [str(python), str(RUN_GRAPH), str(folder / "jobs.json")]
     done = subprocess.run(
-        command,
+        [str(python), str(script), str(argument)],
         env={**os.environ, **quiet},
-        cwd=folder,
+        cwd=argument if argument.is_dir() else argument.parent,
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
+
+
+def _run(
+    python: str | Path, folder: Path, jobs: dict[str, list[dict[str, object]]]
+) -> dict[str, list[Values]]:
+    listed = folder / "jobs.list"
+    listed.write_text(json.dumps([job for both in jobs.values() for job in both]))
+    call(python, RUN_GRAPH, listed)
     return {name: [_values(job) for job in both] for name, both in jobs.items()}
 
 
@@ -70,43 +92,50 @@ def _values(job: dict[str, object]) -> Values:
         return dict(values)
 
 
-def _jobs(case: Case, folder: Path) -> list[dict[str, object]]:
-    """Write a model in both kinds, and return what is to be run."""
-    folder.mkdir()
+@dataclass(frozen=True)
+class Job:
+    """What ``run_graph.py`` is to do with a graph."""
+
+    checkpoint: str
+    feeds: dict[str, object]
+    fetches: list[str]
+    steps: list[list[str]]
+
+
+def _model_jobs(case: Case, folder: Path) -> list[dict[str, object]]:
     source = MODELS / case.model
     is_bare = not (source / "checkpoint").exists()
     model = load(source / "graph.pb" if is_bare else source)
     document = json.loads((source / "feeds.json").read_text())
     fetches = [document["loss"], *document["outputs"]]
     first: list[Pass] = [] if case.train_ops else [DropTraining(keep=tuple(fetches))]
+    updates = node_entries(model.collections, "update_ops")
+    steps = [[name] for name in (*updates, *case.train_ops)]  # together, they would race
+    job = Job(str(source / "model.ckpt"), document["feeds"], fetches, steps * 3)
+    return _both(model, [*first, RecoverCollections()], job, folder)
+
+
+def _both(model: Model, first: list[Pass], job: Job, folder: Path) -> list[dict[str, object]]:
+    """Write a model in both kinds, and return what is to be run."""
     jobs = []
     for kind, last in (("ref", []), ("resource", [ResourceVariables()])):
         draft = Draft(model)
-        run(draft, [*first, RecoverCollections(), *last])
-        meta = folder / f"{kind}.meta"
+        run(draft, [*first, *last])
+        base = folder.with_name(f"{folder.name}-{kind}")
+        meta, out = base.with_suffix(".meta"), base.with_suffix(".npz")
         meta.write_bytes(file_bytes(draft, ".meta"))
-        jobs.append(
-            {
-                "meta": str(meta),
-                "checkpoint": str(source / "model.ckpt"),
-                "feeds": document["feeds"],
-                "fetches": fetches,
-                "steps": [*node_entries(draft.collections, "update_ops"), *case.train_ops],
-                "out": str(folder / f"{kind}.npz"),
-            }
-        )
+        jobs.append({**asdict(job), "meta": str(meta), "out": str(out)})
     return jobs
 
 
-def check_same(case: Case, refs: Values, resources: Values) -> None:
-    """Compare all bits, and see that something moved where it should."""
+def check_same(refs: Values, resources: Values) -> int:
+    """Compare all bits; return how many variables moved."""
     assert refs.keys() == resources.keys()
     wrong = [name for name in refs if _bits(refs[name]) != _bits(resources[name])]
     assert wrong == []
     names = [name.removeprefix("moved/") for name in refs if name.startswith("moved/")]
     moved = [n for n in names if _bits(refs[f"moved/{n}"]) != _bits(refs[f"restored/{n}"])]
-    assert len(moved) == case.moves, len(moved)
-    assert [n for n in names if _bits(refs[f"moved/{n}"]) != _bits(refs[f"saved/{n}"])] == []
+    return len(moved)
 
 
 def _bits(value: npt.NDArray[np.generic]) -> tuple[object, ...]:

@@ -1,9 +1,9 @@
 """Run graphs in every way that their variables take part in: ``run_graph.py JOBS_JSON``.
 
-``JOBS_JSON`` lists jobs: a ``meta`` graph, the ``checkpoint`` that it restores, ``feeds``,
-``fetches`` and ``steps``, names of what is run several times, one by one; ``out`` is an npz of all
-that came out. Knows nothing of graphfreeze; runs in Python 3.7 with TensorFlow 1.15 as well as in
-TensorFlow 2.
+``JOBS_JSON`` lists jobs: a ``meta`` graph, the ``checkpoint`` that it restores, ``feeds``, what is
+fetched after each step (``fetches``), and ``steps``, each a list of names that are run together;
+``out`` is an npz of all that came out. Knows nothing of graphfreeze; runs in Python 3.7 with
+TensorFlow 1.15 as well as in TensorFlow 2.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ from pathlib import Path
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-# One thread, so that sums are added in one order; old graphs may name absent devices.
+# One thread and no rewriting, so that sums are added in one order, and a read waits for what it is
+# to wait for: grappler lets some go. Old graphs may name absent devices.
 CONFIG = tf.ConfigProto(
     allow_soft_placement=True, intra_op_parallelism_threads=1, inter_op_parallelism_threads=1
 )
+CONFIG.graph_options.rewrite_options.disable_meta_optimizer = True
 Values = "dict[str, np.ndarray]"
-STEPS = 3
 
 
 def load_graph(path: str) -> tf.train.Saver | None:
@@ -45,17 +46,17 @@ def start(session: tf.Session) -> None:
     session.run([tf.local_variables_initializer(), tf.get_collection("table_initializer")])
 
 
-def fetch(session: tf.Session, names: list, feeds: Values) -> list:
-    """Run tensors and operations by name."""
+def fetch(session: tf.Session, names: list, feeds: Values, when: str) -> Values:
+    """Run tensors and operations by name, and return the values of the tensors."""
     graph = tf.get_default_graph()
-    return session.run([graph.as_graph_element(name) for name in names], feeds)
+    values = session.run([graph.as_graph_element(name) for name in names], feeds)
+    return {f"{when}/{name}": v for name, v in zip(names, values) if v is not None}
 
 
 def run(job: dict) -> Values:
     """Return all that a job makes of its graph."""
-    feeds = {
-        k: np.array(f["values"], f["dtype"]).reshape(f["shape"]) for k, f in job["feeds"].items()
-    }
+    given = job["feeds"].items()
+    feeds = {key: np.array(f["values"], f["dtype"]).reshape(f["shape"]) for key, f in given}
     found: Values = {}
     with tf.Graph().as_default(), tempfile.TemporaryDirectory() as folder:
         saver = load_graph(job["meta"])
@@ -63,14 +64,11 @@ def run(job: dict) -> Values:
             saver.restore(session, job["checkpoint"])
             start(session)
             found.update(read_variables(session, "restored"))
-            fetched = [fetch(session, job["fetches"], feeds)]
-            for _ in range(STEPS):
-                for step in job["steps"]:  # together, two steps would race
-                    fetch(session, [step], feeds)
-                fetched.append(fetch(session, job["fetches"], feeds))
+            for number, step in enumerate([[], *job["steps"]]):
+                found.update(fetch(session, step, feeds, f"step {number}"))
+                found.update(fetch(session, job["fetches"], feeds, f"after {number}"))
+                found.update(read_variables(session, f"moved {number}"))
             found.update(read_variables(session, "moved"))
-            for step, values in enumerate(fetched):
-                found.update({f"{step}/{n}": v for n, v in zip(job["fetches"], values)})
             saved = saver.save(session, str(Path(folder, "model")), write_meta_graph=False)
         with tf.Session(config=CONFIG) as session:
             found["told"] = session.run(tf.report_uninitialized_variables())
