@@ -7,6 +7,7 @@ from graphfreeze.model.attrs import Shape
 from graphfreeze.model.reshapes import reshaped
 from graphfreeze.model.shape_sites import Site
 
+_AROUND = frozenset({"NextIteration", "RefNextIteration"})
 Rule = Callable[[Site], Shape | None]
 
 
@@ -16,9 +17,12 @@ def _first(site: Site) -> Shape | None:
 
 
 def _either(site: Site) -> Shape | None:
-    """Return what two branches agree on; around a loop that is what enters it."""
-    shapes = [s for s in (site.known.get(ref) for ref in site.inputs) if s is not None]
-    if site.ref.port or not shapes or len({len(shape) for shape in shapes}) > 1:
+    """Return what branches agree on; around a loop shapes stay, and what is known of one holds."""
+    every = [site.known.get(ref) for ref in site.inputs]
+    shapes = [shape for shape in every if shape is not None]
+    is_loop = any(site.graph.op(ref.node) in _AROUND for ref in site.inputs)
+    is_open = len(shapes) < len(every) and not is_loop
+    if site.ref.port or is_open or not shapes or len({len(shape) for shape in shapes}) > 1:
         return None
     return tuple(sizes[0] if len(set(sizes)) == 1 else None for sizes in zip(*shapes, strict=True))
 

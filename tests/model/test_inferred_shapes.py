@@ -117,6 +117,7 @@ CASES = {
         X + "z = Placeholder() {shape: [-1, 28, 5, 3]}\ny = Merge(x, z)",
         [None, 28, None, 3],
     ),
+    "a branch of which nothing is known": (X + "z = Placeholder()\ny = Merge(x, z)", None),
     "nothing tells": ("x = Placeholder()\ny = Relu(x)", None),
 }
 
