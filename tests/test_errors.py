@@ -917,6 +917,11 @@ def test_error_survives_pickling() -> None:
     assert (type(copy), str(copy)) == (type(error), str(error))
 
 
+def test_a_pattern_without_any_variable() -> None:
+    told = str(SelectionError.nothing_matched("conv1", []))
+    assert "matches no variable: there is none; 'graphfreeze thaw' makes" in told
+
+
 @pytest.mark.parametrize("pattern", ["layer_1", "*/layer_1"])
 def test_a_pattern_that_would_match_deeper_down(pattern: str) -> None:
     told = str(SelectionError.nothing_matched(pattern, NAMES))

@@ -24,6 +24,8 @@ class SelectionError(GraphfreezeError):
         known = list(with_scopes(names))
         inner = pattern.removeprefix("*/")
         hint = with_hint(pattern, known, "list names with 'graphfreeze show'")
+        if not known:
+            hint = ": there is none; 'graphfreeze thaw' makes variables of a frozen graph's weights"
         if any(name.endswith(f"/{inner}") for name in known):
             hint = f", for it begins at the root; did you mean '**/{inner}'?"
         return cls(f"pattern {pattern!r} matches no variable{hint}")
