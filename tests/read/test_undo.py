@@ -26,6 +26,7 @@ OWN = sorted(
     str(path.relative_to(MODELS))
     for path in MODELS.glob("*/*")
     if path.suffix in (".meta", ".pb", ".pbtxt")
+    and not path.parent.name.startswith("frozen_")  # they have no variable to freeze
 )
 INDEX = CORPUS / "index.json"
 LISTED = json.loads(INDEX.read_text()) if INDEX.exists() else []

@@ -58,7 +58,7 @@ def test_losses(collections: str, names: tuple[str, ...], found: list[str]) -> N
 
 
 ERRORS = {
-    "no collection": ("", (), "'losses' is empty; name the tensor with --loss"),
+    "no collection": ("", (), "'losses' is empty; name one with --loss"),
     "no collection: candidates": ("", (), "sum/total_loss:0"),
     "total of nothing": ("", ("total",), "'losses' is empty"),
     "two": ("losses: a:0, b:0", (), "2 tensors could be the loss: a:0, b:0; choose with --loss"),
