@@ -10,12 +10,12 @@ from graphfreeze.growth.heights import Pads, Repeats, Stretches, Tall, Widens
 from graphfreeze.growth.ids import find_samplers
 from graphfreeze.growth.travel import Travel
 from graphfreeze.model.attrs import (
+    HINT,
     parse_shape,
     type_attr,
 )
 from graphfreeze.model.graph import Edge, Graph
 from graphfreeze.model.names import TensorRef
-from graphfreeze.model.static_shapes import HINT
 from graphfreeze.model.variables import RESOURCE_OPS
 from graphfreeze.rewrite.builder import Builder, node_name
 from graphfreeze.rewrite.edits import AddNode, Edit, ReplaceNode, Reroute

@@ -9,6 +9,8 @@ import numpy.typing as npt
 from graphfreeze.schema import AttrValue, NodeDef, TensorProto, TensorShapeProto, types_pb2
 
 Shape = tuple[int | None, ...]
+HINT = "_output_shapes"
+"""The attribute by which an export may tell the shapes of a node's outputs."""
 FLOATING = frozenset(
     {types_pb2.DT_HALF, types_pb2.DT_BFLOAT16, types_pb2.DT_FLOAT, types_pb2.DT_DOUBLE}
 )

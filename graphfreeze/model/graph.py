@@ -3,6 +3,7 @@
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from graphfreeze.model.attrs import HINT, find_attr
 from graphfreeze.model.names import TensorRef, parse_ref
 from graphfreeze.model.ops import OpRegistry
 from graphfreeze.schema import FunctionDef, NodeDef
@@ -131,8 +132,36 @@ class Graph:
         return found
 
     def dtype(self, ref: TensorRef) -> int:
-        """Return a tensor's type, an enum of ``types_pb2.DataType`` and never a ref type."""
-        return self.ops.output_types(self.nodes[ref.node], self.functions)[ref.port or 0]
+        """Return a tensor's type, an enum of ``types_pb2.DataType`` and never a ref type.
+
+        That of an op that nobody knows is what its consumers take, or its only attribute that is a
+        type; raises OpTypeError where these tell nothing."""
+        node = self.nodes[ref.node]
+        types = self.ops.find_output_types(node, self.functions)
+        if types is not None:
+            return types[ref.port or 0]
+        inferred = self._infer_type(ref)
+        return self.ops.output_types(node, self.functions)[0] if inferred is None else inferred
+
+    def _infer_type(self, ref: TensorRef) -> int | None:
+        for edge in self.edges_of(ref):
+            types = self.ops.find_input_types(self.nodes[edge.consumer], self.functions)
+            if types is not None and not ref.is_control:
+                return types[edge.slot]
+        attrs = self.nodes[ref.node].attr.values()
+        own = {int(value.type) for value in attrs if value.WhichOneof("value") == "type"}
+        return own.pop() if len(own) == 1 else None
+
+    def count_outputs(self, name: str) -> int:
+        """Return how many outputs a node has; of an op that nobody knows those that are spoken of.
+
+        These are told by ``_output_shapes``, or taken by other nodes."""
+        types = self.ops.find_output_types(self.nodes[name], self.functions)
+        if types is not None:
+            return len(types)
+        ports = [self.ref_at(edge).port for edge in self.edges_from(name)]
+        taken = [port + 1 for port in ports if port is not None]
+        return max([len(find_attr(self.nodes[name], HINT).list.shape), *taken])
 
     def dangling(self) -> Iterator[str]:
         """Yield a sentence for every input that names a node which is not there."""

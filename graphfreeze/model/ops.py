@@ -82,6 +82,14 @@ class OpRegistry:
             None if self._find_for(node, functions) is None else self.output_types(node, functions)
         )
 
+    def find_input_types(
+        self, node: NodeDef, functions: Functions = _NO_FUNCTIONS
+    ) -> tuple[int, ...] | None:
+        """Return the types of a node's data inputs, or None if its op is in no registry."""
+        if self._find_for(node, functions) is None:
+            return None
+        return tuple(slot.dtype for slot in self._inputs(node, functions))
+
     def output_types(self, node: NodeDef, functions: Functions = _NO_FUNCTIONS) -> tuple[int, ...]:
         """Return the type of each output."""
         return tuple(slot.dtype for slot in self._outputs(node, functions))

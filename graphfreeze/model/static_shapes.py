@@ -1,12 +1,11 @@
 """What a graph says of the shapes of its tensors before it runs."""
 
-from graphfreeze.model.attrs import Shape, count_elements, parse_shape, read_numbers
+from graphfreeze.model.attrs import HINT, Shape, count_elements, parse_shape, read_numbers
 from graphfreeze.model.graph import Graph
 from graphfreeze.model.names import TensorRef
 from graphfreeze.model.variables import REF_OPS, RESOURCE_OPS
 from graphfreeze.schema import TensorProto, types_pb2
 
-HINT = "_output_shapes"
 _INTEGERS = frozenset({types_pb2.DT_INT32, types_pb2.DT_INT64})
 _FOLDED = frozenset({"Identity", "Cast", "Pack", "Add", "AddV2", "Sub"})
 _SAME = frozenset(

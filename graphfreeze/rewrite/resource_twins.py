@@ -19,11 +19,10 @@ ResourceCountUpTo, whose output is a value in both kinds.
 
 from collections.abc import Iterable
 
-from graphfreeze.model.attrs import find_attr, type_attr
+from graphfreeze.model.attrs import HINT, find_attr, type_attr
 from graphfreeze.model.names import TensorRef
 from graphfreeze.model.op_registry import attributes_known_to_tf1, known_to_tf1
 from graphfreeze.model.refs import REF_PASSING
-from graphfreeze.model.static_shapes import HINT
 from graphfreeze.schema import NodeDef, TensorShapeProto, types_pb2
 
 _NAMED = {

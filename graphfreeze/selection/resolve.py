@@ -183,7 +183,7 @@ def _tensor(text: str, graph: Graph) -> TensorRef:
         raise SelectionError.unknown_tensor(text, graph.nodes)
     if graph.op(ref.node) in REF_OPS | RESOURCE_OPS:
         raise SelectionError.tensor_is_variable(text, ref.node)
-    count = len(graph.ops.find_output_types(graph.nodes[ref.node], graph.functions) or ())
+    count = graph.count_outputs(ref.node)
     if (ref.port or 0) >= count:
         raise SelectionError.unknown_tensor(text, [f"{ref.node}:{i}" for i in range(count)])
     return ref

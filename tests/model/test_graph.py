@@ -2,6 +2,7 @@ import pytest
 
 from graphfreeze.model.graph import Edge, Graph
 from graphfreeze.model.names import TensorRef, control, parse_ref
+from graphfreeze.model.ops import OpTypeError
 from graphfreeze.read.sketch import parse_sketch
 from graphfreeze.schema import NodeDef, types_pb2
 
@@ -116,3 +117,46 @@ def test_copy_is_independent(graph: Graph) -> None:
     assert graph.consumers("x") == ["s"]
     assert graph.consumers("c") == ["d"]
     assert twin.consumers("x") == ["s", "e"]
+
+
+UNKNOWN = """
+x = Placeholder() {shape: [4]}
+table = VariableV2() {shape: [4, 2]}
+ids = Zebra(x)
+rows = Gather(table, ids:1) {Tindices: int64}
+own = Zebra(x) {T: float16, N: 2}
+two = Zebra(x) {T: float16, Tout: float32}
+last = Zebra(x)
+y = Neg(last:2)
+waited = Zebra(x)
+z = NoOp(^waited)
+"""
+# what its consumers take, or its only type; how many outputs are spoken of
+GUESSES = {
+    "by a consumer": ("ids:1", types_pb2.DT_INT64, 2),
+    "by its own type": ("own", types_pb2.DT_HALF, 0),
+    "by a consumer of another output": ("last:2", types_pb2.DT_FLOAT, 3),
+    "not by two types": ("two", None, 0),
+    "not at all": ("last", None, 3),
+    "not by who waits": ("waited", None, 0),
+}
+
+
+@pytest.mark.parametrize(("name", "dtype", "count"), GUESSES.values(), ids=GUESSES)
+def test_ops_that_nobody_knows(name: str, dtype: int | None, count: int) -> None:
+    graph, ref = parse_sketch(UNKNOWN).graph, parse_ref(name)
+    assert graph.count_outputs(ref.node) == count
+    if dtype is None:
+        with pytest.raises(OpTypeError, match="op 'Zebra' is no function of the model"):
+            graph.dtype(ref)
+    else:
+        assert graph.dtype(ref) == dtype
+
+
+def test_hints_count_outputs() -> None:
+    node = NodeDef(name="n", op="Zebra")
+    node.attr["_output_shapes"].list.shape.add()
+    node.attr["_output_shapes"].list.shape.add()
+    graph = parse_sketch(UNKNOWN).graph
+    graph.put(node)
+    assert graph.count_outputs("n") == 2

@@ -42,8 +42,7 @@ def find_tensor(
             if graph.op(ref.node) in REF_OPS | RESOURCE_OPS:
                 reason = "it is a variable, whose value comes from the checkpoint; leave it out"
                 raise CheckError.bad_feed(name, reason)
-            types = graph.ops.output_types(graph.nodes[ref.node], graph.functions)
-            if (ref.port or 0) < len(types):
+            if (ref.port or 0) < graph.count_outputs(ref.node):
                 return graph, ref
     raise CheckError.unknown_feed(name, list(known))
 

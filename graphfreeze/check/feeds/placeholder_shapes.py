@@ -1,10 +1,10 @@
 """The shapes of placeholders: what the graph says, else what their consumers need."""
 
 from graphfreeze.check.feeds.widths import find_dimension
-from graphfreeze.model.attrs import Shape, parse_shape
+from graphfreeze.model.attrs import HINT, Shape, parse_shape
 from graphfreeze.model.graph import Graph
 from graphfreeze.model.names import TensorRef
-from graphfreeze.model.static_shapes import HINT, find_rank
+from graphfreeze.model.static_shapes import find_rank
 from graphfreeze.schema import types_pb2
 
 _TELLING = 24  # the version from which on a shape without dimensions is that of a scalar

@@ -58,11 +58,9 @@ def is_floating(graph: Graph, ref: TensorRef) -> bool:
     if ref.is_control or ref.output or ref.node not in graph:
         return False
     try:
-        types = graph.ops.output_types(graph.nodes[ref.node], graph.functions)
+        return (ref.port or 0) < graph.count_outputs(ref.node) and graph.dtype(ref) in FLOATING
     except OpTypeError:
         return False
-    port = ref.port or 0
-    return port < len(types) and types[port] in FLOATING
 
 
 def _named(model: Model) -> Iterator[TensorRef]:
