@@ -1,12 +1,13 @@
 """The one door to TensorFlow's runtime: lazy, version-checked, global switches restored."""
 
 import importlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol
 
-from graphfreeze.errors import TrainError
+from graphfreeze.errors import LoadError, PathLike, TrainError
 
 _OLDEST = (2, 16)
 
@@ -47,10 +48,55 @@ def _switch(tf: ModuleType, name: str, on: bool) -> None:
     getattr(tf, f"enable_{name}" if on else f"disable_{name}")()
 
 
-def missing_ops(names: Iterator[str]) -> list[str]:
+def missing_ops(names: Iterable[str]) -> list[str]:
     """Return the ops that this TensorFlow does not have."""
     registry = importlib.import_module("tensorflow.python.framework.op_def_registry")
     return sorted({name for name in names if registry.get(name) is None})
+
+
+def load_op_libraries(paths: Sequence[PathLike]) -> None:
+    """Load libraries of ops into the process, for as long as it lives; raises LoadError."""
+    for path in paths:
+        file = Path(path).resolve()
+        if not file.is_file():
+            beside = [each.name for each in file.parent.glob("*.so")]
+            raise LoadError.no_such_file(path, beside=beside)
+        tf = open_runtime()
+        try:
+            tf.load_op_library(str(file))
+        except (tf.errors.OpError, OSError, RuntimeError) as error:
+            raise LoadError.bad_op_library(path, str(error)) from error
+
+
+Gradient = Callable[..., object]
+
+
+def has_gradient(name: str) -> bool:
+    """Tell whether this process has a gradient of that name."""
+    try:
+        _gradients().lookup(name)
+    except LookupError:
+        return False
+    return True
+
+
+@contextmanager
+def registered(gradients: Mapping[str, Gradient]) -> Iterator[None]:
+    """Give names these gradients; what they were before they are at the end again."""
+    tf, entries = open_runtime(), _gradients()._registry
+    before = {name: entries.pop(name) for name in gradients if name in entries}
+    try:
+        for name, function in gradients.items():
+            tf.RegisterGradient(name)(function)
+        yield
+    finally:
+        for name in gradients:
+            entries.pop(name, None)
+        entries.update(before)
+
+
+def _gradients() -> Any:
+    return importlib.import_module("tensorflow.python.framework.ops").gradient_registry
 
 
 class Session(Protocol):

@@ -35,6 +35,10 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
         LoadError.unreadable("m.pb", "denied"),
         "m.pb: cannot be read (denied); name a file, or check its permissions",
     ),
+    "LoadError.bad_op_library": (
+        LoadError.bad_op_library("in/ops.so", "undefined symbol: _ZN10"),
+        "in/ops.so: no library of ops that this TensorFlow can load (undefined symbol: _ZN10);",
+    ),
     "LoadError.not_a_graph": (
         LoadError.not_a_graph(Path("in/m.pb"), "wire type 7\nat byte 3"),
         "in/m.pb: not a graph (wire type 7 at byte 3); give",
@@ -599,8 +603,25 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
         "--skip-nonfinite: bn/AssignMovingAvg would write in a step that is to be skipped",
     ),
     "TrainError.missing_ops": (
-        TrainError.missing_ops(["Zeta", "Abacus", "Zeta"], version="1.15.0"),
-        "TensorFlow 1.15.0 lacks ops of this graph: Abacus, Zeta; use",
+        TrainError.missing_ops(["GatherTree (tf.contrib.seq2seq)", "Zebra"], version="2.21.0"),
+        "TensorFlow 2.21.0 lacks ops of this graph: GatherTree (tf.contrib.seq2seq), Zebra; load",
+    ),
+    "TrainError.custom_gradients": (
+        TrainError.custom_gradients({"relu": "Guided", "relu_1": "Guided"}),
+        "gradients of relu (Guided), relu_1 (Guided) were Python functions, which no graph holds; "
+        "give --gradient Guided=module:function, or",
+    ),
+    "TrainError.bad_gradient": (
+        TrainError.bad_gradient("Guided", "mine:guided", "No module named 'mine'"),
+        "--gradient Guided=mine:guided: No module named 'mine'; name a function of a module",
+    ),
+    "TrainError.unknown_gradient": (
+        TrainError.unknown_gradient("Giuded", ["Guided"]),
+        "--gradient: no node has the op or the gradient 'Giuded'; did you mean Guided?",
+    ),
+    "TrainError.unknown_treatment": (
+        TrainError.unknown_treatment("leave", ["error", "ignore"]),
+        "custom_gradients='leave' is not known; choose from error, ignore",
     ),
     "EmitError.out_exists": (EmitError.out_exists("out"), "out: already exists; write elsewhere"),
     "EmitError.out_inside_input": (
@@ -652,6 +673,10 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
     "EmitError.out_in_use": (
         EmitError.out_in_use("."),
         ".: is a mount point, or holds the current folder, and cannot be replaced; write elsewhere",
+    ),
+    "EmitError.missing_ops": (
+        EmitError.missing_ops(["Zebra"], ["w", "v"], version="2.21.0"),
+        "TensorFlow 2.21.0 lacks ops that initialize w, v: Zebra; load them with --op-library",
     ),
     "EmitError.no_value": (
         EmitError.no_value(["step", "rate"], "initializing fails: you must feed 'x'\n"),
@@ -782,8 +807,8 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
     ),
     "CheckError.missing_ops": (
         CheckError.missing_ops(["MyOp"], path="in/m.meta", version="2.21.0"),
-        "in/m.meta: TensorFlow 2.21.0 lacks ops of this graph: MyOp; "
-        "only --record FILE checks without running it",
+        "in/m.meta: TensorFlow 2.21.0 lacks ops of this graph: MyOp; load them with --op-library "
+        "FILE.so; only --record FILE checks without running it",
     ),
     "CheckError.import_refused": (
         CheckError.import_refused("in/m.meta", "a and b do not fit\n", version="2.21.0"),

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from graphfreeze.check.proof.static_proof import prove
 from graphfreeze.check.record import find_entries
-from graphfreeze.errors import CheckError, LoadError, RewriteError, TrainError
+from graphfreeze.errors import CheckError, LoadError, PathLike, RewriteError, TrainError
 from graphfreeze.forward.choose_kernels import choose_kernels
 from graphfreeze.frozen import FrozenModel
 from graphfreeze.guard.pin_rows import PinRows
@@ -32,6 +32,7 @@ from graphfreeze.selection.plan import FreezePlan
 from graphfreeze.selection.resolve import resolve
 from graphfreeze.selection.row_values import count_added, get_row_values
 from graphfreeze.stages import forward_passes, guard_passes
+from graphfreeze.train.custom_gradients import ERROR, Gradient
 from graphfreeze.train.former_slots import FormerSlots
 from graphfreeze.train.keep_counts import KeepCounts
 from graphfreeze.train.keep_slots import KeepSlots
@@ -124,6 +125,9 @@ def add_train_op(
     accumulate: int = 1,
     skip_nonfinite: bool = False,
     target: str | None = None,
+    op_libraries: Sequence[PathLike] = (),
+    gradients: Mapping[str, str | Gradient] | None = None,
+    custom_gradients: str = ERROR,
 ) -> FrozenModel:
     """Add a train_op over the variables that are left, and return the same object.
 
@@ -145,6 +149,11 @@ def add_train_op(
     nodes use only ops and attributes that it knows, and newer ops are told by older ones. By
     default it is 1.15, and 2 for what TensorFlow 2 wrote.
 
+    ``op_libraries`` are files (``.so``) of ops that TensorFlow does not have; they stay loaded.
+    Nodes whose gradients were Python functions, which no graph holds, are an error, unless
+    ``gradients`` has a function, or ``"module:function"``, by the gradient's name (an op's will do
+    too), or ``custom_gradients`` is ``"ignore"``: then their op's own is taken.
+
     Starts TensorFlow. Raises TrainError, RewriteError, and CheckError if a step could change what
     is frozen; the model is then as it was.
     """
@@ -161,8 +170,11 @@ def add_train_op(
         tuple(no_decay),
         accumulate,
         skip_nonfinite,
+        custom_gradients,
+        dict(gradients or {}),
+        tuple(op_libraries),
     )
-    retarget = Retarget(choose_target(target, frozen.draft.base))
+    retarget = Retarget(choose_target(target, frozen.draft.base), bool(op_libraries))
     train = TrainOp(frozen.selection, request)
     step = Step(train.losses)
     pins = PinRows(frozen.selection, step)

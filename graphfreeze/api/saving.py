@@ -11,8 +11,9 @@ from graphfreeze.emit.also import Also, check_also
 from graphfreeze.emit.assets import check_assets
 from graphfreeze.emit.bundle import write_draft, write_model
 from graphfreeze.emit.contents import check_contents, check_graph_alone
+from graphfreeze.emit.libraries import load_libraries
 from graphfreeze.emit.place import check_place, is_file
-from graphfreeze.errors import EmitError
+from graphfreeze.errors import EmitError, PathLike
 from graphfreeze.frozen import FrozenModel
 from graphfreeze.guard.prune_collections import PruneCollections
 from graphfreeze.guard.rebuild_saver import RebuildSaver
@@ -89,6 +90,7 @@ def save(
     *,
     force: bool = False,
     also: Sequence[str] = (),
+    op_libraries: Sequence[PathLike] = (),
 ) -> None:
     """Write a model, whole or not at all.
 
@@ -97,8 +99,9 @@ def save(
     folder or a bundle that is there.
 
     ``also`` names what a bundle is to hold besides: ``savedmodel`` (tagged ``train``, with the
-    train_op as SavedModels have it), ``pb``, ``pbtxt`` (the GraphDef). Raises EmitError, LoadError,
-    RewriteError.
+    train_op as SavedModels have it), ``pb``, ``pbtxt`` (the GraphDef). ``op_libraries`` are files of
+    ops that initializing new values takes and TensorFlow does not have; those that ``add_train_op``
+    was given are loaded. Raises EmitError, LoadError, RewriteError.
     """
     check_also(also, Path(out))
     if isinstance(model, Model):
@@ -106,6 +109,7 @@ def save(
             raise EmitError.also_needs_freeze(out, also)
         write_model(model, Path(out), force=force)
         return
+    load_libraries(op_libraries)
     done = replace(model, draft=_completed(model, Path(out)))
     record = report(done, also=also)
     write_draft(done.draft, record, Path(out), force=force, also=_also(record, also))

@@ -22,8 +22,9 @@ from graphfreeze.check.running.round_trip import check_round_trip
 from graphfreeze.check.running.steps_check import NAME as STEPS
 from graphfreeze.check.running.steps_check import Steps
 from graphfreeze.check.running.what_runs import WhatRuns
+from graphfreeze.emit.libraries import load_libraries
 from graphfreeze.emit.place import RECORD
-from graphfreeze.errors import CheckError
+from graphfreeze.errors import CheckError, PathLike
 from graphfreeze.model.model import Model
 from graphfreeze.model.records import FreezeRecord
 from graphfreeze.model.verify_records import (
@@ -49,6 +50,7 @@ def verify(
     feeds: Sequence[str] = (),
     seed: int = 0,
     allow_unsafe_ops: bool = False,
+    op_libraries: Sequence[PathLike] = (),
     on_step: OnStep = lambda _: None,
 ) -> VerifyRecord:
     """Check a loaded bundle: what its files show, its outputs, its steps, its saver.
@@ -56,10 +58,13 @@ def verify(
     Open dimensions of placeholders are ``batch`` long; what they are fed with is inferred, or given
     as ``NAME=int:0:30522``, ``NAME=@file.npy`` and the like in ``feeds``. ``seed`` is that of feeds
     and random ops. ``allow_unsafe_ops`` lets ops run that reach files, the network or Python.
+    ``op_libraries`` are files of ops that TensorFlow does not have; these may run.
     ``on_step`` is told how many steps are done. Starts TensorFlow. Raises CheckError where the
     check cannot be made, LoadError.
     """
-    settings = _Settings(steps, batch, feeds, seed, allow_unsafe_ops, on_step)
+    load_libraries(op_libraries)
+    unsafe = (allow_unsafe_ops, bool(op_libraries))
+    settings = _Settings(steps, batch, feeds, seed, *unsafe, on_step)
     return _verify(original, out, settings)
 
 
@@ -85,6 +90,7 @@ class _Settings:
     feeds: Sequence[str]
     seed: int
     allows_unsafe: bool
+    has_libraries: bool
     on_step: OnStep
 
 
@@ -93,7 +99,8 @@ def _verify(original: Model, out: Model, settings: _Settings) -> VerifyRecord:
     _check_pair(original, out, record)
     original, left, told = as_intended(original, record)
     feeds = ChosenFeeds((original, out), settings.feeds, settings.batch, settings.seed)
-    what = WhatRuns(original, out, record, settings.allows_unsafe, frozenset(feeds.given))
+    known = settings.has_libraries
+    what = WhatRuns(original, out, record, settings.allows_unsafe, known, frozenset(feeds.given))
     outputs = find_outputs(original, out, record)
     _check_fed(outputs, feeds)
     needed = what.find(outputs.losses)

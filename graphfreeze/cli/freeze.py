@@ -20,6 +20,7 @@ from graphfreeze.model.records import FreezeRecord
 from graphfreeze.report.freeze_text import freeze_lines
 from graphfreeze.report.notes import scaling_notes
 from graphfreeze.selection.plan import FreezePlan
+from graphfreeze.train.custom_gradients import ERROR
 from graphfreeze.train.optimizers import OPTIMIZERS
 from graphfreeze.train.request import TOTAL
 
@@ -106,6 +107,7 @@ Examples:
 @options.tags
 @options.clear_devices
 @options.also
+@options.op_library
 @click.option("--force", is_flag=True, help="Replace OUT if it exists.")
 @click.option("--dry-run", is_flag=True, help="Do all but write; OUT may be left out.")
 @click.option(
@@ -197,9 +199,18 @@ def _run(chosen: FreezeOptions, plan: FreezePlan) -> FreezeRecord:
                     accumulate=chosen.accumulate or 1,
                     skip_nonfinite=chosen.skip_nonfinite,
                     target=chosen.target,
+                    op_libraries=chosen.op_library,
+                    gradients=chosen.gradient,
+                    custom_gradients=chosen.custom_gradients or ERROR,
                 )
         api.complete(frozen, chosen.place or "bundle")
         if chosen.place is not None and not chosen.dry_run:
             with working(f"writing {chosen.place} ...", stderr):
-                api.save(frozen, chosen.place, force=chosen.force, also=chosen.also)
+                api.save(
+                    frozen,
+                    chosen.place,
+                    force=chosen.force,
+                    also=chosen.also,
+                    op_libraries=chosen.op_library,
+                )
     return api.report(frozen, chosen.place, also=chosen.also)

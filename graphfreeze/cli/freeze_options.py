@@ -40,6 +40,8 @@ class FreezeOptions(OutOptions, frozen=True):
     accumulate: int | None
     skip_nonfinite: bool
     target: str | None
+    gradient: dict[str, str]
+    custom_gradients: str | None
     no_train_op: bool
     refreeze: bool
     keep_training: bool
@@ -47,6 +49,7 @@ class FreezeOptions(OutOptions, frozen=True):
     tags: str | None
     clear_devices: bool
     also: tuple[str, ...]
+    op_library: tuple[str, ...]
     force: bool
     seed: int | None
     json: bool
@@ -94,6 +97,8 @@ def check_options(chosen: FreezeOptions) -> None:
         "--accumulate": chosen.accumulate,
         "--skip-nonfinite": chosen.skip_nonfinite,
         "--target": chosen.target,
+        "--gradient": chosen.gradient,
+        "--custom-gradients": chosen.custom_gradients,
     }
     asked = (name for name, v in given.items() if v not in (None, (), {}) and v is not False)
     name = next(asked, None)

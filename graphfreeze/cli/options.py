@@ -38,6 +38,12 @@ tags = click.option(
 clear_devices = click.option(
     "--clear-devices", is_flag=True, help="Take devices such as /device:GPU:0 off all nodes."
 )
+op_library = click.option(
+    "--op-library",
+    metavar="FILE.so",
+    multiple=True,
+    help="Load ops that TensorFlow does not have.",
+)
 as_json = click.option("--json", is_flag=True, help="Print a JSON record to stdout, nothing else.")
 
 

@@ -6,6 +6,7 @@ import click
 
 from graphfreeze.cli.sections import training_option
 from graphfreeze.model.targets import TARGETS
+from graphfreeze.train.custom_gradients import ERROR, IGNORE
 from graphfreeze.train.request import MOST_RUNS
 
 Command = Callable[..., None]
@@ -37,6 +38,13 @@ def _parse_scales(
         found.pop(pattern, None)  # a pattern that is given again holds as the last one
         found[pattern] = _number(value)
     return found
+
+
+def _parse_gradients(
+    context: click.Context, parameter: click.Parameter, texts: Sequence[str]
+) -> Mapping[str, str]:
+    """Return functions by name of ``NAME=MODULE:FUNCTION``."""
+    return dict(_split(context, parameter, text, "GuidedRelu=my_module:guided") for text in texts)
 
 
 def _split(
@@ -109,5 +117,18 @@ _SETTINGS = (
         type=click.Choice(TARGETS),
         help="The TensorFlow that is to run the train_op. Default: 1.15, and 2 for what "
         "TensorFlow 2 wrote.",
+    ),
+    training_option(
+        "--gradient",
+        metavar="NAME=MODULE:FUNCTION",
+        multiple=True,
+        callback=_parse_gradients,
+        help="The Python function that is the gradient of this name, or of this op.",
+    ),
+    training_option(
+        "--custom-gradients",
+        type=click.Choice((ERROR, IGNORE)),
+        help="Where a gradient was a Python function, which no graph holds: error (default), or "
+        "'ignore' it and take that of the op.",
     ),
 )

@@ -19,7 +19,7 @@ from graphfreeze.model.verify_records import VerifyRecord
 from graphfreeze.report.verify_text import verify_lines
 
 FAILED = 1
-_RUN = ("checkpoint", "tags", "steps", "batch", "feed", "seed", "allow_unsafe_ops")
+_RUN = ("checkpoint", "tags", "steps", "batch", "feed", "seed", "allow_unsafe_ops", "op_library")
 
 EXAMPLES = """\b
 Examples:
@@ -41,6 +41,7 @@ class VerifyOptions(msgspec.Struct, frozen=True):
     feed: tuple[str, ...]
     seed: int
     allow_unsafe_ops: bool
+    op_library: tuple[str, ...]
     record: str | None
     json: bool
     verbose: bool
@@ -81,6 +82,7 @@ class VerifyOptions(msgspec.Struct, frozen=True):
     help="Run ops that read or write files, call Python or the network: code of whoever made the "
     "model.",
 )
+@options.op_library
 @click.option(
     "--record",
     metavar="FILE",
@@ -136,6 +138,7 @@ def _run(chosen: VerifyOptions, stderr: TextIO) -> VerifyRecord:
             feeds=chosen.feed,
             seed=chosen.seed,
             allow_unsafe_ops=chosen.allow_unsafe_ops,
+            op_libraries=chosen.op_library,
             on_step=on_step,
         )
 

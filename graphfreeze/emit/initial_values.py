@@ -10,10 +10,12 @@ from graphfreeze.emit.contents import Contents, initializers, variable_of
 from graphfreeze.emit.source import reason_of
 from graphfreeze.errors import EmitError
 from graphfreeze.model.attrs import find_attr
+from graphfreeze.model.op_origins import with_origins
 from graphfreeze.model.saver import Entry
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.edits import FromRows
 from graphfreeze.rewrite.message import importable, meta_graph
+from graphfreeze.runtime import missing_ops
 from graphfreeze.schema import GraphDef, NodeDef
 
 Feeds = dict[object, object]
@@ -52,6 +54,10 @@ def _import(
         node.device = ""
         node.attr.pop("_class", None)
         _seed(node, draft)
+    lacking = missing_ops(str(n.op) for n in nodes if n.op not in draft.graph.functions)
+    if lacking:
+        told = with_origins(lacking)
+        raise EmitError.missing_ops(told, names, version=tf.__version__)
     part = GraphDef(node=nodes, library=graph.library, versions=graph.versions)
     try:
         tf.import_graph_def(part, name="")

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from graphfreeze.errors.base import GraphfreezeError, PathLike, listed, with_hint, with_scopes
+from graphfreeze.errors.base import (
+    GraphfreezeError,
+    PathLike,
+    joined,
+    listed,
+    with_hint,
+    with_scopes,
+)
 
 
 class CheckError(GraphfreezeError):
@@ -138,8 +145,8 @@ class CheckError(GraphfreezeError):
     def missing_ops(cls, ops: Sequence[str], *, path: PathLike, version: str) -> CheckError:
         """Name every op of a graph that this TensorFlow lacks."""
         return cls(
-            f"{path}: TensorFlow {version} lacks ops of this graph: {listed(ops)}; "
-            "only --record FILE checks without running it"
+            f"{path}: TensorFlow {version} lacks ops of this graph: {joined(ops)}; "
+            "load them with --op-library FILE.so; only --record FILE checks without running it"
         )
 
     @classmethod

@@ -128,6 +128,16 @@ class EmitError(GraphfreezeError):
         )
 
     @classmethod
+    def missing_ops(
+        cls, ops: Sequence[str], variables: Sequence[str], *, version: str
+    ) -> EmitError:
+        """Name the ops, with what brings them, that initializers need and TensorFlow lacks."""
+        return cls(
+            f"TensorFlow {version} lacks ops that initialize {listed(variables)}: {joined(ops)}; "
+            "load them with --op-library FILE.so"
+        )
+
+    @classmethod
     def other_value(cls, key: str, found: str, wanted: str) -> EmitError:
         """Name a key whose new value is of another type or shape than fits it."""
         return cls(

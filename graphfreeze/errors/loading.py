@@ -18,6 +18,14 @@ class LoadError(GraphfreezeError):
         return cls(f"{path}: no such file or folder{with_hint(name, beside, 'check the path')}")
 
     @classmethod
+    def bad_op_library(cls, path: PathLike, reason: str) -> LoadError:
+        """Name a file that TensorFlow cannot load as a library of ops, and why."""
+        return cls(
+            f"{path}: no library of ops that this TensorFlow can load ({reason.strip()[:300]}); "
+            "build it for this version"
+        )
+
+    @classmethod
     def unreadable(cls, path: PathLike, reason: str) -> LoadError:
         """Pass on why the system refuses to read a file."""
         return cls(f"{path}: cannot be read ({reason}); name a file, or check its permissions")

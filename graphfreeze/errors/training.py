@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from graphfreeze.errors.base import GraphfreezeError, joined, listed, with_hint, with_scopes
 
@@ -89,11 +89,41 @@ class TrainError(GraphfreezeError):
 
     @classmethod
     def missing_ops(cls, ops: Iterable[str], *, version: str) -> TrainError:
-        """Name every op of the graph that this TensorFlow lacks."""
+        """Name every op of the graph that this TensorFlow lacks, with what brings it."""
         return cls(
-            f"TensorFlow {version} lacks ops of this graph: {joined(sorted(set(ops)))}; "
-            "use a version that has them, or --no-train-op"
+            f"TensorFlow {version} lacks ops of this graph: {joined(ops)}; "
+            "load them with --op-library FILE.so, or use --no-train-op"
         )
+
+    @classmethod
+    def custom_gradients(cls, nodes: Mapping[str, str]) -> TrainError:
+        """Name all nodes whose gradients were Python functions, with those of their gradients."""
+        kinds = list(dict.fromkeys(nodes.values()))
+        told = listed([f"{node} ({kind})" for node, kind in nodes.items()], most=5)
+        asked = " ".join(f"--gradient {kind}=module:function" for kind in kinds)
+        return cls(
+            f"gradients of {told} were Python functions, which no graph holds; give {asked}, "
+            "or take those of the ops with --custom-gradients ignore"
+        )
+
+    @classmethod
+    def bad_gradient(cls, name: str, place: str, reason: str) -> TrainError:
+        """Name a function that cannot be had, and why."""
+        return cls(
+            f"--gradient {name}={place}: {reason}; name a function of a module that can be "
+            "imported from here"
+        )
+
+    @classmethod
+    def unknown_gradient(cls, name: str, known: Iterable[str]) -> TrainError:
+        """Name a gradient that no node of the graph asks for."""
+        hint = with_hint(name, known, "'graphfreeze explain' tells which gradients are asked for")
+        return cls(f"--gradient: no node has the op or the gradient {name!r}{hint}")
+
+    @classmethod
+    def unknown_treatment(cls, value: str, known: Sequence[str]) -> TrainError:
+        """Name a way to treat custom gradients that there is not."""
+        return cls(f"custom_gradients={value!r} is not known; choose from {joined(known)}")
 
     @classmethod
     def unknown_target(cls, target: str, known: Sequence[str]) -> TrainError:

@@ -129,6 +129,8 @@ class FreezeRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     ``target`` is the TensorFlow that is to run the train_op, ``ops_rewritten`` counts by op what is
     told by older ops for it, ``devices_cleared`` the nodes that were taken off each device.
+    ``gradients`` tells by the name of a gradient, or of an op, the Python function that was given
+    for it, and ``gradients_ignored`` by node which ones were lost, where the op's own stands in.
 
     ``batch_norms_inference`` names the nodes that normalize by moving averages from now on,
     ``dropouts_off`` those that drop no more.
@@ -161,6 +163,8 @@ class FreezeRecord(msgspec.Struct, frozen=True, kw_only=True):
     target: str | None = None
     ops_rewritten: dict[str, int] = {}
     devices_cleared: dict[str, int] = {}
+    gradients: dict[str, str] = {}
+    gradients_ignored: dict[str, str] = {}
     merge_op: str | None = None
     batch_norms_inference: list[str] = []
     dropouts_off: list[str] = []

@@ -25,6 +25,7 @@ from graphfreeze.report.device_notes import device_notes
 from graphfreeze.report.export_record import asset_records, signature_records
 from graphfreeze.report.former import find_former, is_patched
 from graphfreeze.report.former_averages import average_notes
+from graphfreeze.report.gradient_notes import function_name, gradient_notes
 from graphfreeze.report.head_text import head_notes
 from graphfreeze.report.notes import learning_notes
 from graphfreeze.report.patch_record import patch_notes, patch_record
@@ -85,7 +86,7 @@ def _state(variable: Variable, slots: Collection[str]) -> str:
 def freeze_record(frozen: FrozenModel, *, version: str) -> FreezeRecord:
     """Return what became of a model, variable by variable, and what it took."""
     draft, selection, train = frozen.draft, frozen.selection, frozen.train
-    retarget = frozen.retarget
+    retarget, built = frozen.retarget, train.built if train is not None else None
     unreached = train.built.unreached if train is not None and train.built is not None else ()
     added = [str(draft.graph.nodes[name].op) for name in draft.added_nodes()]
     base, request = draft.base, train.request if train is not None else None
@@ -120,6 +121,8 @@ def freeze_record(frozen: FrozenModel, *, version: str) -> FreezeRecord:
         target=retarget.target if retarget is not None else None,
         ops_rewritten=dict(sorted(retarget.rewritten.items())) if retarget is not None else {},
         devices_cleared=dict(sorted(frozen.devices.items())),
+        gradients={name: function_name(given) for name, given in asked.gradients.items()},
+        gradients_ignored=dict(built.ignored) if built is not None else {},
         words=[
             WordRecord(w.table, f"--{w.option.replace('_', '-')}", w.rows, list(w.missing))
             for w in selection.words
@@ -149,6 +152,7 @@ def freeze_record(frozen: FrozenModel, *, version: str) -> FreezeRecord:
             *kept_notes(frozen.old),
             *(learning_notes(variables, optimizer) if frozen.patch is None else ()),
             *device_notes(frozen),
+            *gradient_notes(asked.gradients, built.ignored if built is not None else {}),
             *_writer_notes(frozen),
             *head_notes(frozen),
             *_loss_notes(frozen),
@@ -189,7 +193,8 @@ def _writer_notes(frozen: FrozenModel) -> Iterator[str]:
     if new:
         base = frozen.draft.base
         version = base.tensorflow_version or f"a version of graphs {base.producer}"
-        yield f"the model was written by TensorFlow {version}, and 1.4 lacks new ops: {listed(new)}"
+        writer = f"the model was written by TensorFlow {version}"
+        yield f"{writer}, which may lack ops of new nodes, as 1.4 does: {listed(new)}"
 
 
 def _loss_notes(frozen: FrozenModel) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from graphfreeze.errors import TrainError
 from graphfreeze.selection.pattern import parse_pattern
+from graphfreeze.train.custom_gradients import ERROR, IGNORE
 from graphfreeze.train.optimizers import OPTIMIZERS, check_arguments
 from graphfreeze.train.ranges import POSITIVE
 from graphfreeze.train.request import MOST_RUNS, TrainRequest
@@ -23,6 +24,8 @@ def check_request(request: TrainRequest) -> None:
             raise TrainError.named_only(option)
     if request.no_decay and isinstance(optimizer, str) and not OPTIMIZERS[optimizer].decays:
         raise TrainError.no_decay(optimizer)
+    if request.custom_gradients not in (ERROR, IGNORE):
+        raise TrainError.unknown_treatment(request.custom_gradients, (ERROR, IGNORE))
     _check_schedule(request)
     for text in (*request.lr_scales, *request.no_decay):
         parse_pattern(text)

@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from graphfreeze.errors import TrainError
+from graphfreeze.errors import PathLike, TrainError
 from graphfreeze.model.attrs import FLOATING, dtype_name
 from graphfreeze.model.collected import Collections, node_entries
 from graphfreeze.model.graph import Graph
 from graphfreeze.model.names import TensorRef, parse_ref
+from graphfreeze.train.custom_gradients import ERROR, Gradient, find_function
 from graphfreeze.train.optimizers import OptimizerSpec, resolve_rate
 from graphfreeze.train.schedules import Schedule, parse_schedule
 
@@ -30,6 +31,10 @@ class TrainRequest:
     ``adamw`` does not decay (BERT's, if there are none). ``clip_norm`` is the largest norm of all
     gradients together. The gradients of ``accumulate`` runs make one step, and with
     ``skip_nonfinite`` a run whose gradients hold inf or NaN changes nothing.
+
+    ``gradients`` are functions, or where to find them as ``module:function``, by the names of
+    gradients or ops. Where a gradient is lost, ``custom_gradients`` is ``error``, or ``ignore``,
+    which takes that of the op. ``op_libraries`` are files of ops that TensorFlow does not have.
     """
 
     loss: tuple[str, ...] = ()
@@ -42,6 +47,15 @@ class TrainRequest:
     no_decay: tuple[str, ...] = ()
     accumulate: int = 1
     skip_nonfinite: bool = False
+    custom_gradients: str = ERROR
+    gradients: Mapping[str, str | Gradient] = field(default_factory=dict)
+    op_libraries: tuple[PathLike, ...] = ()
+
+    @property
+    def gradient_functions(self) -> dict[str, Gradient]:
+        """The functions that are gradients, by their names; raises TrainError."""
+        given = self.gradients.items()
+        return {n: find_function(n, f) if isinstance(f, str) else f for n, f in given}
 
     @property
     def rate(self) -> float | None:
@@ -90,14 +104,12 @@ def _named(graph: Graph, collections: Collections, name: str) -> Iterator[Tensor
         ref = parse_ref(name)
     except ValueError:
         raise TrainError.unknown_loss(name, graph.nodes) from None
-    node = graph.nodes.get(ref.node)
-    types = None if node is None else graph.ops.find_output_types(node, graph.functions)
-    if types is None or ref.port is None or ref.port >= len(types):
+    count = graph.count_outputs(ref.node) if ref.node in graph else 0
+    if ref.port is None or ref.port >= count:
         raise TrainError.unknown_loss(name, graph.nodes)
-    if types[ref.port] not in FLOATING:
-        raise TrainError.loss_not_floating(
-            name, dtype=dtype_name(types[ref.port]), op=graph.op(ref.node)
-        )
+    dtype = graph.dtype(ref)
+    if dtype not in FLOATING:
+        raise TrainError.loss_not_floating(name, dtype=dtype_name(dtype), op=graph.op(ref.node))
     yield ref
 
 

@@ -58,3 +58,17 @@ def test_a_seed_needs_no_train_op(run, models: Path) -> None:
     code, out, _ = run(*CLASSIFY.split(), "--no-train-op", "--seed", 3)
     assert code == 0
     assert "seed" not in out
+
+
+@pytest.mark.parametrize("option", ["--target=2", "--gradient=A=b:c", "--custom-gradients=ignore"])
+def test_options_of_a_train_op_need_one(run, models: Path, option: str) -> None:
+    code, _, err = run("freeze", "conv_bn", "out", "--freeze", "bn*", "--no-train-op", option)
+    name = option.partition("=")[0]
+    assert (code, f"{name} has no meaning with --no-train-op" in err) == (2, True)
+
+
+@pytest.mark.parametrize("text", ["GuidedRelu", "=mine:guided", "GuidedRelu="])
+def test_a_gradient_that_is_none(run, models: Path, text: str) -> None:
+    code, _, err = run("freeze", "conv_bn", "out", "--freeze", "bn*", "--gradient", text)
+    assert code == 2
+    assert f"{text!r} is not NAME=MODULE:FUNCTION, as in 'GuidedRelu=my_module:guided'" in err

@@ -51,7 +51,12 @@ UNTRAINABLE = {
     "two unknown ops": (
         "b = Zebra(x)\na = Ape(x)\nagain = Zebra(a)",
         "w/read",
-        "lacks ops of this graph: Ape, Zebra; use a version that has them, or --no-train-op",
+        "lacks ops of this graph: Ape, Zebra; load them with --op-library FILE.so, or use --no-t",
+    ),
+    "ops of others": (
+        "b = GatherTree(n, n, n, n) {T: int32}\na = HorovodAllreduce(x)",
+        "w/read",
+        "graph: GatherTree (tf.contrib.seq2seq), HorovodAllreduce (horovod); load them",
     ),
     "an op without a gradient": (
         "q = VariableV2() {shape: [1, 2, 2, 1]}\nq/read = Identity(q)\n"
@@ -95,7 +100,7 @@ def test_unknown_op_in_a_function(tmp_path: Path) -> None:
     body = FunctionDef(node_def=[NodeDef(name="a", op="Ape")])
     body.signature.name = "f"
     result.draft.apply(AddFunction(body))
-    with pytest.raises(TrainError, match="lacks ops of this graph: Ape; use"):
+    with pytest.raises(TrainError, match="lacks ops of this graph: Ape; load"):
         add_train_op(result, loss=["loss"], optimizer="sgd", learning_rate=0.1)
 
 

@@ -10,8 +10,9 @@ from graphfreeze.check.running.opened import Opened
 from graphfreeze.check.running.saver_run import saver_nodes
 from graphfreeze.check.running.seeds import set_seeds
 from graphfreeze.errors import CheckError
+from graphfreeze.model.attrs import HINT
 from graphfreeze.model.model import Model
-from graphfreeze.model.static_shapes import HINT
+from graphfreeze.model.op_origins import with_origins
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.message import importable, meta_graph
 from graphfreeze.runtime import building, missing_ops
@@ -52,7 +53,8 @@ def _import(tf: ModuleType, model: Model, needed: set[str], seed: int) -> None:
     every = chain(nodes, *(function.node_def for function in functions.values()))
     lacking = missing_ops(str(node.op) for node in every if node.op not in functions)
     if lacking:
-        raise CheckError.missing_ops(lacking, path=model.source.path, version=tf.__version__)
+        told = with_origins(lacking)
+        raise CheckError.missing_ops(told, path=model.source.path, version=tf.__version__)
     for node in nodes:
         node.device = ""
         for key in (HINT, "_class"):

@@ -15,7 +15,7 @@ from graphfreeze.check.running.held_values import (
 from graphfreeze.check.running.needed_nodes import Running, find_queue, find_running
 from graphfreeze.check.running.outputs import Outputs
 from graphfreeze.check.running.saver_run import find_beside
-from graphfreeze.check.running.unsafe_ops import find_unsafe
+from graphfreeze.check.running.unsafe_ops import UNKNOWN, find_unsafe
 from graphfreeze.errors import CheckError
 from graphfreeze.errors.base import listed
 from graphfreeze.model.model import Model
@@ -34,12 +34,15 @@ class Runs:
 
 @dataclass(frozen=True)
 class WhatRuns:
-    """Finds what runs for some tensors; ``feeds`` cut what leads to them."""
+    """Finds what runs for some tensors; ``fed`` ones cut what leads to them.
+
+    With ``has_libraries`` ops that are none of TensorFlow's come from there."""
 
     original: Model
     out: Model
     record: FreezeRecord
     allows_unsafe: bool
+    has_libraries: bool = False
     fed: Collection[TensorRef] = field(default=())
 
     def find(self, wanted: Sequence[TensorRef]) -> Runs:
@@ -78,6 +81,8 @@ class WhatRuns:
             nodes = {*running.nodes, *(find_beside(model) if model is self.out else ())}
             nodes -= set(asset_readers(model))
             unsafe = [] if self.allows_unsafe else find_unsafe(model.graph, sorted(nodes))
+            if self.has_libraries:
+                unsafe = [each for each in unsafe if each.reason != UNKNOWN]
             if unsafe:
                 told = [f"{each.node} (op {each.op}, {each.reason})" for each in unsafe]
                 raise CheckError.unsafe_ops(model.source.path, told)
