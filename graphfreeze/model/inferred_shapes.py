@@ -1,11 +1,11 @@
 """Infer the shape of a tensor from those above it, where the graph itself does not tell."""
 
-from graphfreeze.model.attrs import Shape
+from graphfreeze.model.attrs import HINT, Shape
 from graphfreeze.model.graph import Graph
 from graphfreeze.model.names import TensorRef
 from graphfreeze.model.shape_rules import RULES
 from graphfreeze.model.shape_sites import Site
-from graphfreeze.model.static_shapes import HINT, find_shape
+from graphfreeze.model.static_shapes import find_shape
 
 
 def infer_shape(graph: Graph, ref: TensorRef) -> Shape | None:

@@ -4,19 +4,15 @@ import hashlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
-import numpy as np
-import numpy.typing as npt
-
 from graphfreeze.errors.base import listed, shape_text
 from graphfreeze.frozen import FrozenModel
 from graphfreeze.model.collected import node_entries
 from graphfreeze.model.manifest import path_text
 from graphfreeze.model.model import Model
 from graphfreeze.model.recognised import recognise
-from graphfreeze.model.records import FreezeRecord, ModelRecord, RowsInitialised, WordRecord
+from graphfreeze.model.records import FreezeRecord, ModelRecord, WordRecord
 from graphfreeze.model.static_shapes import find_shape
 from graphfreeze.model.step_ends import StepEnds
-from graphfreeze.model.tables import Table
 from graphfreeze.model.training import TRAIN_OP_KEYS
 from graphfreeze.model.variables import Variable
 from graphfreeze.read.former import Former
@@ -29,15 +25,16 @@ from graphfreeze.report.gradient_notes import function_name, gradient_notes
 from graphfreeze.report.head_text import head_notes
 from graphfreeze.report.notes import learning_notes
 from graphfreeze.report.patch_record import patch_notes, patch_record
+from graphfreeze.report.rows_initialised import rows_initialised
+from graphfreeze.report.target_notes import writer_notes
 from graphfreeze.report.thaw_record import thaw_notes, thaw_record
 from graphfreeze.report.training_text import kept_notes
 from graphfreeze.rewrite.edits import Change, DropKey, SetValue, ValueEdit
 from graphfreeze.rewrite.overlay import MERGE_KEY
 from graphfreeze.selection.pattern import matching
-from graphfreeze.selection.resolve import FROZEN, OTHER, SLOT, TRAINABLE, Selection
+from graphfreeze.selection.resolve import OTHER, SLOT, TRAINABLE
 from graphfreeze.train.groups import BERT_NO_DECAY
 from graphfreeze.train.request import TrainRequest, optimizer_name
-from graphfreeze.train.retarget import new_to_writer
 
 
 def model_record(model: Model, scope: Sequence[str] = ()) -> ModelRecord:
@@ -127,7 +124,7 @@ def freeze_record(frozen: FrozenModel, *, version: str) -> FreezeRecord:
             WordRecord(w.table, f"--{w.option.replace('_', '-')}", w.rows, list(w.missing))
             for w in selection.words
         ],
-        rows_initialised=list(_initialised(frozen)),
+        rows_initialised=list(rows_initialised(frozen)),
         slots_kept=frozen.slots.kept if frozen.slots is not None else {},
         arguments={k: v if isinstance(v, bool) else float(v) for k, v in asked.arguments.items()},
         schedule=None if asked.chosen_schedule is None else str(asked.chosen_schedule),
@@ -153,7 +150,7 @@ def freeze_record(frozen: FrozenModel, *, version: str) -> FreezeRecord:
             *(learning_notes(variables, optimizer) if frozen.patch is None else ()),
             *device_notes(frozen),
             *gradient_notes(asked.gradients, built.ignored if built is not None else {}),
-            *_writer_notes(frozen),
+            *writer_notes(frozen),
             *head_notes(frozen),
             *_loss_notes(frozen),
             *_slot_notes(frozen),
@@ -187,16 +184,6 @@ def _setting_notes(frozen: FrozenModel, former: Former) -> Iterator[str]:
         yield f"--refreeze takes no setting over: the train_op was {told[0]}, and is {told[1]} now"
 
 
-def _writer_notes(frozen: FrozenModel) -> Iterator[str]:
-    """Yield new ops that an old TensorFlow, which wrote the model, may lack."""
-    new = new_to_writer(frozen.draft)
-    if new:
-        base = frozen.draft.base
-        version = base.tensorflow_version or f"a version of graphs {base.producer}"
-        writer = f"the model was written by TensorFlow {version}"
-        yield f"{writer}, which may lack ops of new nodes, as 1.4 does: {listed(new)}"
-
-
 def _loss_notes(frozen: FrozenModel) -> Iterator[str]:
     """Yield the losses that are no scalars."""
     for loss in frozen.train.losses if frozen.train is not None else ():
@@ -228,44 +215,6 @@ def _pin_notes(frozen: FrozenModel) -> Iterator[str]:
             "back after it, and who reads in between sees them moved; --row-strategy overlay "
             "needs no such pin"
         )
-
-
-def _initialised(frozen: FrozenModel) -> Iterator[RowsInitialised]:
-    """Yield the tables with rows that have given values, or that are new."""
-    given = {each.table.name: each for each in frozen.values}
-    tables = {table.name: table for table in frozen.selection.tables}
-    for name in dict.fromkeys([*given, *frozen.grown.rows]):
-        added, values = frozen.grown.rows.get(name, 0), given.get(name)
-        height = (tables[name].shape or (0,))[0] or 0
-        if frozen.former is not None and name in frozen.former.heights:
-            added = height - frozen.former.heights[name]  # the others have been trained
-        first = height - added
-        without = _frozen_rows(frozen.selection, tables[name])
-        if values is not None:
-            without &= ~values.rows.mask()
-        yield RowsInitialised(
-            name,
-            given=values.rows.count if values is not None else 0,
-            added=added,
-            unknown=values.unknown if values is not None else 0,
-            first_added=first if added else None,
-            kept=int(without[:first].sum()) if values is not None else 0,
-            drawn=int(without[first:].sum()),
-        )
-
-
-def _frozen_rows(selection: Selection, table: Table) -> npt.NDArray[np.bool_]:
-    """Return which rows of a table are frozen, bool [height]."""
-    choices = {choice.variable: choice for choice in selection.choices}
-    frozen = np.zeros((table.shape or (0,))[0] or 0, np.bool_)
-    for part in table.parts:
-        choice, rows = choices[part.variable], frozen[part.offset[0] if part.offset else 0 :]
-        height = (part.variable.shape or (0,))[0] or 0
-        if choice.state == FROZEN:
-            rows[:height] = True
-        elif choice.entries is not None and choice.entries.rows is not None:
-            rows[:height] |= choice.entries.rows.mask()
-    return frozen
 
 
 def _keys(edits: Iterable[ValueEdit]) -> list[str]:
