@@ -544,7 +544,7 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
     ),
     "TrainError.no_gradient": (
         TrainError.no_gradient("top/Resize", op="ResizeArea"),
-        "node 'top/Resize' (op ResizeArea) has no gradient; choose another --loss, or stop it",
+        "node 'top/Resize' (op ResizeArea) has no gradient; choose another --loss, stop it",
     ),
     "TrainError.bad_global_step": (
         TrainError.bad_global_step("it is an op Placeholder"),

@@ -143,8 +143,8 @@ class TrainError(GraphfreezeError):
     def no_gradient(cls, node: str, *, op: str) -> TrainError:
         """Name an op on the way from the loss to a variable that has no gradient."""
         return cls(
-            f"node {node!r} (op {op}) has no gradient; choose another --loss, or stop it before "
-            f"with --stop-gradient {node}"
+            f"node {node!r} (op {op}) has no gradient; choose another --loss, stop it before with "
+            f"--stop-gradient {node}, or give --gradient {op}=module:function"
         )
 
     @classmethod

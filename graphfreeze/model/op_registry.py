@@ -64,6 +64,7 @@ def contrib_module(op: str) -> str:
     return "" if definition is None else str(definition.summary)
 
 
+@cache
 def attributes_known_to_tf1(op: str) -> frozenset[str]:
     """Return the attribute names of TensorFlow 1.15's definition of an op; none if it lacks it."""
     definition = load_shipped().tf1.ops.get(op)
@@ -71,17 +72,22 @@ def attributes_known_to_tf1(op: str) -> frozenset[str]:
 
 
 def strip_for_tf1(node: NodeDef) -> NodeDef:
-    """Return a copy without what 1.15 refuses.   MatMul(a, b) {T, grad_a} => MatMul(a, b) {T}
+    """Return a node without what 1.15 refuses.   MatMul(a, b) {T, grad_a} => MatMul(a, b) {T}
 
-    An op that 1.15 lacks (a custom op, a function call) keeps its attributes. Values are not
-    looked at: ask ``OpRegistry.is_default`` whether what goes had a meaning."""
+    It is a copy, or the node itself if nothing has to go. An op that 1.15 lacks (a custom op, a
+    function call) keeps its attributes. Values are not looked at: ask ``OpRegistry.is_default``
+    whether what goes had a meaning."""
+    names = [name for name in node.attr if not _is_for_tf1(node.op, name)]
+    # Which fields there are depends on the installed TensorFlow.
+    fields = [field.name for field, _ in node.ListFields() if field.name in _FIELDS_LEFT_TO_TF2]
+    if not names and not fields:
+        return node
     stripped = NodeDef()
     stripped.CopyFrom(node)
-    for name in [name for name in node.attr if not _is_for_tf1(node.op, name)]:
+    for name in names:
         del stripped.attr[name]
-    # Which fields there are depends on the installed TensorFlow.
-    for field in _FIELDS_LEFT_TO_TF2.intersection(NodeDef.DESCRIPTOR.fields_by_name):
-        stripped.ClearField(field)
+    for name in fields:
+        stripped.ClearField(name)
     return stripped
 
 

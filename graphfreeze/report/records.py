@@ -26,7 +26,7 @@ from graphfreeze.report.head_text import head_notes
 from graphfreeze.report.notes import learning_notes
 from graphfreeze.report.patch_record import patch_notes, patch_record
 from graphfreeze.report.rows_initialised import rows_initialised
-from graphfreeze.report.target_notes import writer_notes
+from graphfreeze.report.target_notes import target_notes, writer_notes
 from graphfreeze.report.thaw_record import thaw_notes, thaw_record
 from graphfreeze.report.training_text import kept_notes
 from graphfreeze.rewrite.edits import Change, DropKey, SetValue, ValueEdit
@@ -150,6 +150,7 @@ def freeze_record(frozen: FrozenModel, *, version: str) -> FreezeRecord:
             *(learning_notes(variables, optimizer) if frozen.patch is None else ()),
             *device_notes(frozen),
             *gradient_notes(asked.gradients, built.ignored if built is not None else {}),
+            *target_notes(frozen),
             *writer_notes(frozen),
             *head_notes(frozen),
             *_loss_notes(frozen),

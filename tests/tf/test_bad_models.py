@@ -63,7 +63,7 @@ UNTRAINABLE = {
         "size = Const() {value: [1, 1]}\ntop/Area = ResizeArea(q/read, size)\n"
         "loss = L2Loss(top/Area)",
         "loss",
-        "node 'top/Area' (op ResizeArea) has no gradient; choose another --loss, or stop it before",
+        "node 'top/Area' (op ResizeArea) has no gradient; choose another --loss, stop it before",
     ),
     "a global step that is a float": (
         "global_step = VariableV2() {shape: []}\nloss = L2Loss(w/read)",

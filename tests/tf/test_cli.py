@@ -169,7 +169,7 @@ CASES = {
     ),
     "ops that are not there": (
         "freeze strange.pbtxt out --freeze table --loss loss:0 --checkpoint bare_graph/model.ckpt",
-        "lacks ops of this graph: Abacus, Xylophone; use a version that has them, or --no-train-op",
+        "lacks ops of this graph: Abacus, Xylophone; load them with --op-library FILE.so, or use",
     ),
 }
 

@@ -10,7 +10,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 import graphfreeze
-from graphfreeze.errors import EmitError, LoadError
+from graphfreeze.errors import EmitError, LoadError, TrainError
 from graphfreeze.model.sketch import sketch_meta_graph
 from graphfreeze.rewrite.edits import FromInitializer, SetValue
 
@@ -98,6 +98,26 @@ def test_initial_values(library: Path, model: Path, tmp_path: Path) -> None:
     graphfreeze.save(frozen, tmp_path / "out", op_libraries=[library])
     value = tf.train.load_variable(str(tmp_path / "out" / "model"), "w")
     np.testing.assert_array_equal(value, np.ones([4, 2], np.float32))
+
+
+def test_a_gradient_for_an_op_of_a_library(library: Path, tmp_path: Path) -> None:
+    text = MODEL.replace("GfDouble(x)", "Neg(x)").replace("Mul(y, v/read)", "GfDouble(y)")
+    (tmp_path / "in.meta").write_bytes(sketch_meta_graph(text).SerializeToString())
+    model = graphfreeze.load(tmp_path / "in.meta")
+    frozen = graphfreeze.freeze(model, graphfreeze.FreezePlan(freeze=("v",)))
+    settings = {"optimizer": "sgd", "learning_rate": 1.0, "op_libraries": [library]}
+    with pytest.raises(TrainError, match=r"or give --gradient GfDouble=module:function"):
+        graphfreeze.add_train_op(frozen, **settings)  # type: ignore[arg-type]
+    given = {"GfDouble": lambda op, grad: 2 * grad}
+    graphfreeze.add_train_op(frozen, gradients=given, **settings)  # type: ignore[arg-type]
+    graphfreeze.save(frozen, tmp_path / "out.meta")
+    with tf.Graph().as_default(), tf.Session() as session:
+        tf.train.import_meta_graph(str(tmp_path / "out.meta"))
+        session.run(tf.global_variables_initializer())
+        x = np.ones([3, 4], np.float32)
+        session.run(tf.get_collection("train_op")[0], {"x:0": x})
+        # z = -2 x w, w begins at 1, and its gradient is -2 x^T z
+        np.testing.assert_array_equal(session.run("w:0"), 1 - np.full([4, 2], 48.0))
 
 
 BAD = {
