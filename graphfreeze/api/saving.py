@@ -99,9 +99,9 @@ def save(
     folder or a bundle that is there.
 
     ``also`` names what a bundle is to hold besides: ``savedmodel`` (tagged ``train``, with the
-    train_op as SavedModels have it), ``pb``, ``pbtxt`` (the GraphDef). ``op_libraries`` are files of
-    ops that initializing new values takes and TensorFlow does not have; those that ``add_train_op``
-    was given are loaded. Raises EmitError, LoadError, RewriteError.
+    train_op as SavedModels have it), ``pb``, ``pbtxt`` (the GraphDef). ``op_libraries`` are files
+    of ops that initializing new values takes and TensorFlow does not have; those that
+    ``add_train_op`` was given are loaded. Raises EmitError, LoadError, RewriteError.
     """
     check_also(also, Path(out))
     if isinstance(model, Model):
