@@ -40,8 +40,7 @@ def _join(context: WhileContextDef | CondContextDef, graph: Graph, new: Sequence
     for name in new:
         if name not in inside and any(ref.node in inside for ref in graph.inputs(name)):
             inside.add(name)
-            count = len(graph.ops.output_types(graph.nodes[name], graph.functions))
-            added += [f"{name}:{port}" for port in range(count)]
+            added += [f"{name}:{port}" for port in range(graph.count_outputs(name))]
     values.values.extend(added)
     nested = (getattr(n, which) for n in context.nested_contexts if (which := n.WhichOneof("ctxt")))
     return any([bool(added), *(_join(each, graph, new) for each in nested)])
