@@ -11,6 +11,7 @@ from graphfreeze import errors
 from graphfreeze.errors import (
     CheckError,
     EmitError,
+    ExportError,
     GraphfreezeError,
     GrowError,
     HeadError,
@@ -652,6 +653,55 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
     "EmitError.values_need_bundle": (
         EmitError.values_need_bundle("out.pb", ["emb", "emb/graphfreeze/rows"]),
         "out.pb: a graph file has no checkpoint for the values of emb, emb/graphfreeze/rows; write",
+    ),
+    "ExportError.unknown_tensor": (
+        ExportError.unknown_tensor("decoder/bais:0", NAMES),
+        "the model to be exported has no tensor 'decoder/bais:0'; did you mean decoder/bias?",
+    ),
+    "ExportError.no_outputs": (
+        ExportError.no_outputs(["logits:0", "state:0"]),
+        "no signature says what the outputs of the model are; name them with --output; candidates: "
+        "logits:0, state:0",
+    ),
+    "ExportError.unfed": (
+        ExportError.unfed(["mask:0"], ["logits:0"]),
+        "logits:0 needs mask:0, which is no input; name it with --input too",
+    ),
+    "ExportError.no_such_signature": (
+        ExportError.no_such_signature("serve_default", ["serving_default"]),
+        "the model has no signature 'serve_default'; did you mean serving_default?",
+    ),
+    "ExportError.no_such_step": (
+        ExportError.no_such_step("9000", "tuned", ["100", "200"]),
+        "tuned: no checkpoint of step 9000; steps that are there: 100, 200; or give its prefix",
+    ),
+    "ExportError.other_dest": (
+        ExportError.other_dest("served", "graph", "a file that ends in .meta, .pb or .pbtxt"),
+        "served: --format graph writes a file that ends in .meta, .pb or .pbtxt; name DEST so",
+    ),
+    "ExportError.no_such_format": (
+        ExportError.no_such_format("tflite", ["savedmodel", "graph"]),
+        "'tflite' is no format of an export; choose from: savedmodel, graph",
+    ),
+    "ExportError.no_such_kind": (
+        ExportError.no_such_kind("ref", ["kept", "resource"]),
+        "'ref' is no kind of variables; choose from: kept, resource",
+    ),
+    "ExportError.no_values": (
+        ExportError.no_values("in/m.meta"),
+        "in/m.meta: no checkpoint with values of its variables; give one with --checkpoint",
+    ),
+    "ExportError.nothing_to_save": (
+        ExportError.nothing_to_save("in/m.pb"),
+        "in/m.pb: has no variables to put into a checkpoint; export it with --format savedmodel",
+    ),
+    "ExportError.too_large": (
+        ExportError.too_large(3_000_000_000),
+        "3,000,000,000 bytes of values do not fit into a frozen .pb, which ends at 2 GB; use",
+    ),
+    "ExportError.not_frozen": (
+        ExportError.not_frozen("no op Foo\n"),
+        "TensorFlow cannot make constants of the variables (no op Foo); use --format savedmodel",
     ),
     "EmitError.also_needs_bundle": (
         EmitError.also_needs_bundle("out.pb", ["savedmodel", "pb"]),

@@ -1,5 +1,6 @@
 """The public API: the stages in their order, without any logic of its own."""
 
+from graphfreeze.api.exporting import export
 from graphfreeze.api.freezing import add_train_op, freeze
 from graphfreeze.api.looking import diff, explain_gradient, explain_writers, show
 from graphfreeze.api.patching import patch
@@ -18,6 +19,7 @@ __all__ = [
     "diff",
     "explain_gradient",
     "explain_writers",
+    "export",
     "freeze",
     "load",
     "patch",

@@ -14,6 +14,7 @@ import click
 
 from graphfreeze.cli.diff import diff
 from graphfreeze.cli.explain import explain
+from graphfreeze.cli.export import export
 from graphfreeze.cli.freeze import freeze
 from graphfreeze.cli.patch import patch
 from graphfreeze.cli.show import show
@@ -41,6 +42,7 @@ command.add_command(show)
 command.add_command(freeze)
 command.add_command(patch)
 command.add_command(thaw)
+command.add_command(export)
 command.add_command(explain)
 command.add_command(undo)
 command.add_command(diff)

@@ -42,7 +42,7 @@ class Also:
 
     def siblings(self, draft: Draft, held: Shapes) -> Siblings:
         """Return the MetaGraphs beside the draft; ``held`` is what the checkpoint has."""
-        return find_siblings(self.tagged(draft), _shapes(draft.base.source.checkpoint), held)
+        return find_siblings(draft, self.tagged(draft).tags, held)
 
     def tagged(self, draft: Draft) -> Draft:
         """Return the draft as it stands in a SavedModel."""
@@ -78,11 +78,11 @@ def write_also(draft: Draft, record: Record, also: Also, place: Path) -> None:
 def _write_saved_model(draft: Draft, record: Record, also: Also, place: Path) -> None:
     """Write the SavedModel, of a freeze with a mark of its own, so that it is undone by itself."""
     checkpoint = place / NAME
-    tagged, siblings = also.tagged(draft), also.siblings(draft, _shapes(checkpoint))
-    raw = saved_model_bytes(tagged, siblings)
+    tagged, kept = also.tagged(draft), also.siblings(draft, _shapes(checkpoint)).kept
+    raw = saved_model_bytes(tagged, kept)
     if not record.is_thaw:
         index = Path(f"{checkpoint}.index").read_bytes()
         manifest = make_manifest(draft.base, raw, owner=SavedModel, index=index)
         tagged.apply(mark(with_manifest(record, manifest)))
-        raw = saved_model_bytes(tagged, siblings)
+        raw = saved_model_bytes(tagged, kept)
     write_saved_model(raw, draft.base.source, checkpoint, place / SAVED_MODEL)

@@ -4,7 +4,7 @@ import glob
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,11 +20,23 @@ def is_file(out: Path) -> bool:
     return out.suffix in FILE_SUFFIXES
 
 
-def check_place(out: Path, source: Source, *, force: bool, is_folder: bool | None = None) -> None:
+def is_bundle(folder: Path) -> bool:
+    """Tell whether graphfreeze wrote a folder as a bundle."""
+    return (folder / RECORD).is_file()
+
+
+def check_place(
+    out: Path,
+    source: Source,
+    *,
+    force: bool,
+    is_folder: bool | None = None,
+    is_ours: Callable[[Path], bool] = is_bundle,
+) -> None:
     """Refuse a place that is taken, or that would change the input; raises EmitError.
 
     A folder is written unless ``out`` has the suffix of a graph file, or ``is_folder`` says so.
-    ``force`` allows to replace a file, an empty folder or a bundle, and nothing else.
+    ``force`` allows to replace a file, an empty folder or one that ``is_ours``, and nothing else.
     """
     target = out.resolve()
     if not target.parent.is_dir():
@@ -40,7 +52,7 @@ def check_place(out: Path, source: Source, *, force: bool, is_folder: bool | Non
         raise EmitError.out_is_link(out)
     if out.is_dir() != (not is_file(out) if is_folder is None else is_folder):
         raise EmitError.other_kind(out)
-    if out.is_dir() and any(out.iterdir()) and not (out / RECORD).is_file():
+    if out.is_dir() and any(out.iterdir()) and not is_ours(out):
         raise EmitError.not_a_bundle(out)
 
 

@@ -4,12 +4,12 @@ Follows ``tensorflow/python/saved_model/builder_impl.py`` and ``loader_impl.py``
 stands in a collection for TensorFlow up to 1.12, in a signature for what came later.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from graphfreeze.emit.checkpoint import link_checkpoint, link_or_copy
 from graphfreeze.emit.graph_file import file_bytes
-from graphfreeze.emit.siblings import Siblings
+from graphfreeze.emit.siblings import Sibling
 from graphfreeze.model.main_op import TRAIN_SIGNATURE
 from graphfreeze.model.model import Source
 from graphfreeze.model.names import parse_ref
@@ -40,21 +40,25 @@ def tagging_edits(draft: Draft, train_op: str | None) -> Iterator[Edit]:
         yield SetTags((SERVE,))
 
 
-def saved_model_bytes(draft: Draft, siblings: Siblings) -> bytes:
-    """Return ``saved_model.pb``: the draft, then the MetaGraphs beside it as they are."""
+def saved_model_bytes(draft: Draft | None, siblings: Iterable[Sibling]) -> bytes:
+    """Return ``saved_model.pb``: a draft, then MetaGraphs as they are."""
     codec = BinaryCodec()
-    own = codec.wrap("meta_graphs", file_bytes(draft, ".meta"), SavedModel).raw
-    head = codec.dump(SavedModel(saved_model_schema_version=1))
-    return b"".join([head, own, *siblings.kept.values()])
+    pieces = [codec.dump(SavedModel(saved_model_schema_version=1))]
+    if draft is not None:
+        pieces.append(codec.wrap("meta_graphs", file_bytes(draft, ".meta"), SavedModel).raw)
+    return b"".join([*pieces, *(each.raw for each in siblings)])
 
 
-def write_saved_model(raw: bytes, source: Source, checkpoint: Path, folder: Path) -> None:
+def write_saved_model(raw: bytes, source: Source, checkpoint: Path | None, folder: Path) -> None:
     """Write a SavedModel with the files of a checkpoint, linked or copied; raises LoadError.
 
-    ``source`` is where the assets lie, beside the graph or nowhere."""
-    (folder / _VARIABLES).mkdir(parents=True)
+    ``source`` is where the assets lie, beside the graph or nowhere. Without variables there is no
+    checkpoint."""
+    folder.mkdir()
     (folder / FILE).write_bytes(raw)
-    link_checkpoint(checkpoint, folder / _VARIABLES / _VARIABLES)
+    if checkpoint is not None:
+        (folder / _VARIABLES).mkdir()
+        link_checkpoint(checkpoint, folder / _VARIABLES / _VARIABLES)
     for name in _ASSETS:
         _link_folder(source.path.parent / name, folder / name)
 

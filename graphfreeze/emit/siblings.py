@@ -3,10 +3,13 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from graphfreeze.emit.boxes import parse_box
+from graphfreeze.model.attrs import Shape
 from graphfreeze.model.graph import Graph
 from graphfreeze.model.layout import Block
 from graphfreeze.model.ops import OpRegistry
-from graphfreeze.model.saver import find_saver
+from graphfreeze.model.saver import find_saver, saved_variable
+from graphfreeze.model.variables import find_variables
 from graphfreeze.model.wire import BinaryCodec
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.schema import MetaGraphDef, SavedModel
@@ -17,44 +20,75 @@ _CODEC = BinaryCodec()
 
 
 @dataclass(frozen=True)
+class Sibling:
+    """A MetaGraph, its ``message``, and as it is ``raw`` in a SavedModel."""
+
+    message: MetaGraphDef
+    raw: bytes
+
+    @property
+    def tags(self) -> Tags:
+        """Its tags."""
+        return tuple(map(str, self.message.meta_info_def.tags))
+
+
+@dataclass(frozen=True)
 class Siblings:
-    """MetaGraphs by their tags: those that are ``kept``, and the tags of those left out."""
+    """MetaGraphs that are ``kept``, and the tags of those that are left out.
 
-    kept: Mapping[Tags, bytes]
-    left_out: tuple[Tags, ...]
+    The ``twin`` would be kept, but for the draft, which has its tags."""
+
+    kept: tuple[Sibling, ...] = ()
+    left_out: tuple[Tags, ...] = ()
+    twin: Sibling | None = None
 
 
-def find_siblings(draft: Draft, old: Shapes, new: Shapes) -> Siblings:
-    """Return the source's MetaGraphs that are not told by the tags of the draft.
+def find_siblings(draft: Draft, own: Sequence[str], held: Shapes) -> Siblings:
+    """Return the MetaGraphs of the source, the one that the draft was made of included.
 
-    ``old`` and ``new`` have the shapes in the checkpoint of the source and in the one that is
+    ``own`` are the tags that the draft is to have, ``held`` the shapes in the checkpoint that is
     written. What asks that for a key which is not there, or has another shape, is left out."""
-    kept, left_out = dict[Tags, bytes](), []
-    for message, raw in _meta_graphs(draft):
-        tags = tuple(map(str, message.meta_info_def.tags))
-        if set(tags) == set(draft.tags):
-            continue
-        if all(key in new and new[key] == old.get(key) for key in _restored(message)):
-            kept[tags] = raw
+    kept, left_out, twin = list[Sibling](), list[Tags](), None
+    for each in _meta_graphs(draft):
+        is_fit = all(_fits(held.get(key), shape) for key, shape in _restored(each.message))
+        if set(each.tags) == set(own):
+            twin = each if is_fit else None
+        elif is_fit:
+            kept.append(each)
         else:
-            left_out.append(tags)
-    return Siblings(kept, tuple(left_out))
+            left_out.append(each.tags)
+    return Siblings(tuple(kept), tuple(left_out), twin)
 
 
-def _meta_graphs(draft: Draft) -> Iterator[tuple[MetaGraphDef, bytes]]:
-    """Yield those of the source, read and as fields of a SavedModel: raw where it is binary."""
+def _meta_graphs(draft: Draft) -> Iterator[Sibling]:
+    """Yield those of the source; what was text is binary now."""
     codec, root = draft.base.codec, draft.base.root
     for part in root.parts:
         if isinstance(part, Block) and part.owner is MetaGraphDef and part.piece is not None:
             message = codec.parse(codec.body(part.piece), MetaGraphDef)
             if isinstance(codec, BinaryCodec):
-                yield message, part.piece.raw
+                yield Sibling(message, part.piece.raw)
             else:
-                yield message, _CODEC.wrap("meta_graphs", _CODEC.dump(message), SavedModel).raw
+                body = _CODEC.dump(message)
+                yield Sibling(message, _CODEC.wrap("meta_graphs", body, SavedModel).raw)
 
 
-def _restored(message: MetaGraphDef) -> Sequence[str]:
-    """Return the keys that the saver of a MetaGraph asks a checkpoint for."""
+def _fits(held: tuple[int, ...] | None, wanted: Shape | None) -> bool:
+    """Tell whether a checkpoint has what is wanted, as far as its shape is known."""
+    if held is None or wanted is None:
+        return held is not None
+    sizes = zip(held, wanted, strict=False)
+    return len(held) == len(wanted) and all(size in (each, None) for each, size in sizes)
+
+
+def _restored(message: MetaGraphDef) -> Iterator[tuple[str, Shape | None]]:
+    """Yield what the saver of a MetaGraph asks a checkpoint for; of slices the whole."""
     graph = Graph(message.graph_def.node, {}, OpRegistry(message.meta_info_def.stripped_op_list))
     saver = find_saver(graph, message.saver_def)
-    return [] if saver is None else [key for keys in saver.keys.values() for key in keys]
+    if saver is None:
+        return
+    shapes = {variable.name: variable.shape for variable in find_variables(graph, {})}
+    for entry in saver.all_entries():
+        own = shapes.get(saved_variable(graph, entry.tensor) or "")
+        yield entry.key, parse_box(entry.slice).shape if entry.slice else own
+    yield from ((key, None) for keys in saver.keys.values() for key in keys)

@@ -10,6 +10,7 @@ GraphfreezeError
 ├── TrainError        no train_op can be built: loss, optimizer or ops are wanting
 ├── EmitError         the result cannot be written where it was asked for
 ├── ThawError         constants cannot become variables again
+├── ExportError       a model cannot be exported as it was asked for
 ├── PatchError        a training graph cannot be patched as its selection asks
 ├── UndoError         a freeze or a patch cannot be taken back
 └── CheckError        a check cannot be made, or an emitted train_op breaks the promise
@@ -21,6 +22,7 @@ one for each known failure; catch ``GraphfreezeError`` at the edges only.
 from graphfreeze.errors.base import GraphfreezeError, PathLike, nearest_names
 from graphfreeze.errors.checking import CheckError
 from graphfreeze.errors.emitting import EmitError
+from graphfreeze.errors.exporting import ExportError
 from graphfreeze.errors.growing import GrowError
 from graphfreeze.errors.heading import HeadError
 from graphfreeze.errors.loading import LoadError
@@ -35,6 +37,7 @@ from graphfreeze.errors.wording import WordError
 __all__ = [
     "CheckError",
     "EmitError",
+    "ExportError",
     "GraphfreezeError",
     "GrowError",
     "HeadError",

@@ -32,6 +32,13 @@ def held_rows(former: Former, grown: Mapping[str, int]) -> Mapping[str, RowSet]:
     return {n: RowSet.from_mask(np.arange(grown[n]) < height) for n, height in heights}
 
 
+def appended_rows(former: Former, draft: Draft) -> Mapping[str, int]:
+    """Return how many rows tables were asked to get; what grew along with them is not told."""
+    asked = {each.table for each in former.mark.rows_initialised} & former.heights.keys()
+    heights = {table.name: (table.shape or (0,))[0] or 0 for table in draft.tables()}
+    return {name: former.heights[name] - heights[name] for name in asked or former.heights}
+
+
 def _trained(former: Former, tables: tuple[Table, ...]) -> Iterator[RowValues]:
     values = former.values
     for table in tables:

@@ -33,12 +33,14 @@ class GrowTables:
     anything else that takes the height          GrowError
     ===========================================  ==============================================
 
-    ``rows`` says how many rows each variable gets. Afterwards ``grown`` has the new height of each
+    ``rows`` says how many rows each variable gets; a checkpoint ``has_values`` of them, or it is
+    the initializers that do. Afterwards ``grown`` has the new height of each
     variable that grew, ``needs_values`` those whose initializers give zeros for the new rows, and
     ``notes`` what a user has to know. The new rows come behind the old ones.
     """
 
     rows: Mapping[str, int]
+    has_values: bool = False
     name: str = "grow_tables"
     grown: dict[str, int] = field(default_factory=dict)
     needs_values: list[str] = field(default_factory=list)
@@ -52,7 +54,7 @@ class GrowTables:
         self.notes = list(dict.fromkeys(_notes(draft, travel, self.rows)))
         yield from Growth(draft.graph, travel).edits()
         keys = draft.saved_keys()
-        for name, height in self.grown.items():
+        for name, height in self.grown.items() if not self.has_values else ():
             yield SetValue(keys.get(name, name), Appended(height))
 
     def check_values(self, *given: Mapping[str, RowSet]) -> None:

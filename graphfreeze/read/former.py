@@ -43,6 +43,14 @@ class Former:
         prefix = self.original.source.checkpoint
         return None if prefix is None else open_values(prefix)
 
+    @property
+    def is_trained(self) -> bool | None:
+        """Tell whether that is not the checkpoint that was written, None if none was."""
+        manifest, prefix = self.mark.manifest, self.original.source.checkpoint
+        if manifest is None or not manifest.index_sha256 or prefix is None:
+            return None
+        return not _is_first(prefix, manifest)
+
     @cached_property
     def keys(self) -> Mapping[str, str]:
         """The key of each variable of the written graph that the checkpoint has."""

@@ -1,0 +1,84 @@
+"""A GraphDef whose variables are constants, made by TensorFlow's own freeze_graph."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+
+from google.protobuf.message import EncodeError
+
+from graphfreeze.emit.source import reason_of
+from graphfreeze.errors import ExportError
+from graphfreeze.model.names import TensorRef, parse_ref
+from graphfreeze.read.number_types import find_number_type
+from graphfreeze.rewrite.draft import Draft
+from graphfreeze.rewrite.message import importable, meta_graph
+from graphfreeze.runtime import building, session
+from graphfreeze.schema import GraphDef
+
+MOST_BYTES = 2**31 - 1
+"""What a protobuf message holds."""
+
+
+def check_size(draft: Draft, outputs: Sequence[TensorRef]) -> None:
+    """Refuse variables that no message holds; raises ExportError."""
+    needed = draft.graph.ancestors(ref.node for ref in outputs)
+    size = 0
+    for variable in draft.variables:
+        if variable.name in needed:
+            dtype = find_number_type(variable.dtype)
+            size += (variable.parameters or 0) * (1 if dtype is None else dtype.itemsize)
+    if size > MOST_BYTES:
+        raise ExportError.too_large(size)
+
+
+def frozen_graph(draft: Draft, outputs: Sequence[TensorRef], checkpoint: Path | None) -> GraphDef:
+    """Return what outputs need, with the values of a checkpoint; raises ExportError.
+
+    Starts TensorFlow, and asks its ``convert_variables_to_constants``."""
+    names = list(dict.fromkeys(ref.node for ref in outputs))
+    whole = importable(meta_graph(draft)).graph_def
+    saver = draft.saver
+    ends = [] if checkpoint is None or saver is None else [parse_ref(saver.restore_op_name).node]
+    with building() as tf, session(tf) as sess:
+        try:
+            tf.import_graph_def(_part(draft, whole, [*names, *ends]), name="")
+            _add_reads(tf, draft, names)
+            if checkpoint is not None and saver is not None:
+                feeds = {str(saver.filename_tensor_name): str(checkpoint)}
+                sess.run(str(saver.restore_op_name), feeds)
+            part = _part(draft, whole, names, keep_devices=True)
+            made = tf.graph_util.convert_variables_to_constants(sess, part, names)
+        except (ValueError, TypeError, KeyError, tf.errors.OpError) as error:
+            raise ExportError.not_frozen(reason_of(str(error))) from error
+    return GraphDef.FromString(_serialized(made))
+
+
+def _add_reads(tf: ModuleType, draft: Draft, names: Sequence[str]) -> None:
+    """Read resource variables under the names by which TensorFlow asks for their values."""
+    needed, graph = draft.graph.ancestors(names), tf.get_default_graph()
+    for variable in draft.variables:
+        if variable.kind == "resource" and variable.name in needed:
+            handle = graph.get_tensor_by_name(f"{variable.name}:0")
+            name = f"{variable.name}/Read/ReadVariableOp"
+            if name not in {op.name for op in handle.consumers()}:
+                tf.raw_ops.ReadVariableOp(resource=handle, dtype=variable.dtype, name=name)
+
+
+def _part(
+    draft: Draft, whole: GraphDef, ends: Sequence[str], *, keep_devices: bool = False
+) -> GraphDef:
+    """Return what it takes to run some nodes; devices of other processes are not here."""
+    needed = draft.graph.ancestors(ends)
+    nodes = [node for node in whole.node if node.name in needed]
+    part = GraphDef(node=nodes, library=whole.library, versions=whole.versions)
+    for node in part.node if not keep_devices else ():
+        node.device = ""
+    return part
+
+
+def _serialized(graph: GraphDef) -> bytes:
+    try:
+        raw: bytes = graph.SerializeToString(deterministic=True)
+    except (EncodeError, ValueError) as error:
+        raise ExportError.too_large(int(graph.ByteSize())) from error
+    return raw
