@@ -22,7 +22,7 @@ from graphfreeze.runtime import building, has_gradient, load_op_libraries, missi
 from graphfreeze.schema import GraphDef
 from graphfreeze.selection.resolve import Selection
 from graphfreeze.train.checks import check_request
-from graphfreeze.train.custom_gradients import IGNORE, MADE_UP, asking, check_names
+from graphfreeze.train.custom_gradients import IGNORE, MADE_UP, asking, check_names, is_numbered
 from graphfreeze.train.request import TrainRequest
 from graphfreeze.train.step import Step
 
@@ -110,7 +110,7 @@ def _import(
     lacking = missing_ops(str(node.op) for node in nodes if node.op not in functions)
     if lacking:
         raise TrainError.missing_ops(with_origins(lacking), version=tf.__version__)
-    lost = {node: kind for node, kind in asked.items() if not has_gradient(kind)}
+    lost = {node: kind for node, kind in asked.items() if not _is_held(kind, request)}
     if lost and request.custom_gradients != IGNORE:
         raise TrainError.custom_gradients(lost)
     message = importable(meta_graph(draft))
@@ -122,6 +122,11 @@ def _import(
     except (ValueError, TypeError, KeyError, tf.errors.OpError) as error:
         raise TrainError.import_refused(str(error), version=tf.__version__) from error
     return lost
+
+
+def _is_held(kind: str, request: TrainRequest) -> bool:
+    """Tell whether the function that a gradient's name stands for is at hand."""
+    return kind in request.gradients or (has_gradient(kind) and not is_numbered(kind))
 
 
 def _global_step(tf: ModuleType) -> TFVariable:

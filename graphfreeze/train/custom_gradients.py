@@ -6,6 +6,7 @@ the attribute ``_gradient_op_type``.
 
 import importlib
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,6 +17,8 @@ from graphfreeze.model.names import TensorRef
 from graphfreeze.schema import NodeDef
 
 MADE_UP = "_gradient_op_type"
+# Numbered by the process that built them: another one has the same names for other functions.
+_NUMBERED = re.compile(r"(CustomGradient|(Stateful)?PartitionedCall)-\d+")
 ERROR, IGNORE = "error", "ignore"
 Gradient = Callable[..., object]
 
@@ -37,6 +40,11 @@ def asking(graph: Graph, variables: Sequence[str], losses: Sequence[TensorRef]) 
             todo += graph.consumers(name, data_only=True)
     named = ((name, gradient_type(graph.nodes[name])) for name in graph.nodes if name in reached)
     return {name: kind for name, kind in named if kind}
+
+
+def is_numbered(kind: str) -> bool:
+    """Tell whether a gradient's name means nothing outside the process that made it up."""
+    return _NUMBERED.fullmatch(kind) is not None
 
 
 def check_names(graph: Graph, names: Iterable[str]) -> None:

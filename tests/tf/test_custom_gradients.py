@@ -46,8 +46,8 @@ W = np.array([[1, -1], [0.5, 1], [-1, 0.25], [1, 1]], np.float32)
 V = np.array([1, -1], np.float32)
 
 
-def frozen(folder: Path) -> FrozenModel:
-    meta = sketch_meta_graph(MODEL)
+def frozen(folder: Path, text: str = MODEL) -> FrozenModel:
+    meta = sketch_meta_graph(text)
     (folder / "in.meta").write_bytes(meta.SerializeToString())
     plan = graphfreeze.FreezePlan(freeze=("v",))
     return graphfreeze.freeze(graphfreeze.load(folder / "in.meta"), plan)
@@ -149,3 +149,15 @@ def test_a_gradient_that_is_registered_is_taken_and_stays(tmp_path: Path) -> Non
     twice = {"Elsewhere": lambda op, grad: grad, "GuidedRelu": guided}
     graphfreeze.add_train_op(frozen(tmp_path), gradients=twice, **settings)  # type: ignore[arg-type]
     assert _lookup("Elsewhere") is elsewhere
+
+
+def test_a_numbered_name_is_of_another_process(tmp_path: Path) -> None:
+    tf.RegisterGradient("CustomGradient-7")(lambda op, grad: 0 * grad)
+    text = MODEL.replace('"GuidedRelu"', '"CustomGradient-7"')
+    with pytest.raises(TrainError, match=r"gradients of relu \(CustomGradient-7\) were Python"):
+        graphfreeze.add_train_op(frozen(tmp_path, text))
+    given = {"CustomGradient-7": guided}
+    done = graphfreeze.add_train_op(
+        frozen(tmp_path, text), gradients=given, optimizer="sgd", learning_rate=1.0
+    )
+    np.testing.assert_array_equal(step(done, tmp_path), GUIDED)
