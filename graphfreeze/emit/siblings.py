@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from graphfreeze.emit.boxes import parse_box
+from graphfreeze.model.assets import find_assets
 from graphfreeze.model.attrs import Shape
 from graphfreeze.model.graph import Graph
 from graphfreeze.model.layout import Block
@@ -47,10 +48,13 @@ def find_siblings(draft: Draft, own: Sequence[str], held: Shapes) -> Siblings:
     """Return the MetaGraphs of the source, the one that the draft was made of included.
 
     ``own`` are the tags that the draft is to have, ``held`` the shapes in the checkpoint that is
-    written. What asks that for a key which is not there, or has another shape, is left out."""
+    written. What asks that for a key which is not there, or has another shape, or brings along
+    an asset that is not there, is left out."""
     kept, left_out, twin = list[Sibling](), list[Tags](), None
     for each in _meta_graphs(draft):
-        is_fit = all(_fits(held.get(key), shape) for key, shape in _restored(each.message))
+        wanted = _restored(each.message)
+        is_fit = all(_fits(held.get(key), shape) for key, shape in wanted)
+        is_fit = is_fit and _has_assets(draft, each.message)
         if set(each.tags) == set(own):
             twin = each if is_fit else None
         elif is_fit:
@@ -71,6 +75,12 @@ def _meta_graphs(draft: Draft) -> Iterator[Sibling]:
             else:
                 body = _CODEC.dump(message)
                 yield Sibling(message, _CODEC.wrap("meta_graphs", body, SavedModel).raw)
+
+
+def _has_assets(draft: Draft, message: MetaGraphDef) -> bool:
+    """Tell whether the files that a MetaGraph brings along are where those of the draft are."""
+    folder = draft.base.source.path.parent
+    return all(each.is_there(folder) for each in find_assets(message, message.collection_def))
 
 
 def _fits(held: tuple[int, ...] | None, wanted: Shape | None) -> bool:

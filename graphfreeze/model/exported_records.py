@@ -2,6 +2,7 @@
 
 import msgspec
 
+from graphfreeze.model.heads import HeadRecord
 from graphfreeze.model.training_records import TrainingRecord
 
 
@@ -21,7 +22,8 @@ class ExportRecord(msgspec.Struct, frozen=True, kw_only=True):
     bundle was written with, None where nothing tells. ``kind`` is ref, resource, or both.
     ``parameters`` counts those of all ``variables``.
 
-    ``merged`` counts the rows by table that learned in an overlay, ``grown`` has the new heights.
+    ``merged`` counts the rows by table that learned in an overlay, ``grown`` has the new heights,
+    ``head`` is what was laid on the model.
     ``nodes_removed``, ``nodes_added`` and ``nodes_changed`` are against the original, ``training``
     is what it had of one. ``tags`` and ``signatures`` are of a SavedModel, ``left_out`` has the
     tags of MetaGraphs that it lost; ``outputs`` are of a frozen graph.
@@ -44,6 +46,7 @@ class ExportRecord(msgspec.Struct, frozen=True, kw_only=True):
     training: TrainingRecord | None = None
     merged: dict[str, int] = {}
     grown: dict[str, int] = {}
+    head: HeadRecord | None = None
     tags: list[str] = []
     signatures: dict[str, ServedRecord] = {}
     left_out: list[str] = []

@@ -37,6 +37,7 @@ def export_record(exported: Exported, form: str, out: Path, *, version: str) -> 
         training=exported.old,
         merged={each.table.name: each.rows.count for each in exported.merged},
         grown=exported.grown.grown,
+        head=exported.head,
         tags=list(exported.tags),
         signatures=signatures,
         left_out=[",".join(tags) for tags in exported.left_out],
@@ -91,6 +92,6 @@ def _notes(exported: Exported, form: str) -> Iterator[str]:
     for tags in exported.left_out:
         yield (
             f"the MetaGraph of the tags {','.join(tags)} is left out: it restores keys that the "
-            "checkpoint lacks, or has other shapes for them"
+            "checkpoint lacks, or has other shapes for them, or an asset of it is missing"
         )
     yield from exported.grown.notes

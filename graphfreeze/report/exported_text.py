@@ -57,6 +57,8 @@ def _facts(record: ExportRecord) -> Iterator[tuple[str, Sequence[str]]]:
     yield "graph", [f"{record.nodes:,} nodes: {nodes}, {record.nodes_changed:,} changed"]
     if record.merged:
         yield "merged", [f"{name}: {count_text(n, 'row')}" for name, n in record.merged.items()]
+    if record.head is not None:
+        yield "head", [f"{record.head.name}: {record.head.kind} at {record.head.at}"]
     if record.grown:
         yield "grown", [f"{name} to {count_text(n, 'row')}" for name, n in record.grown.items()]
 

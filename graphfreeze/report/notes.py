@@ -25,7 +25,8 @@ def left_out_notes(tags: Iterable[str]) -> Iterator[str]:
     for each in tags:
         yield (
             f"the SavedModel leaves out the source's MetaGraph of the tags {each}: the checkpoint "
-            "that is written lacks keys that it restores, or has other shapes under them"
+            "that is written lacks keys that it restores, or has other shapes under them, or an "
+            "asset of it is missing"
         )
 
 
