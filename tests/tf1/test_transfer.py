@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 
 import pytest
-from patch_runs import TESTS
-from transfer_runs import CASES, Values, check, train_all
+from patch_runs import TESTS, Values
+from transfer_runs import CASES, check, train_all
 
 PYTHON = os.environ.get("GRAPHFREEZE_TF1_PYTHON", TESTS.parent / ".venv-tf1" / "bin" / "python")
 
