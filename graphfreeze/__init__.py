@@ -25,6 +25,7 @@ from graphfreeze.api import (
 from graphfreeze.errors import GraphfreezeError
 from graphfreeze.model.heads import Head
 from graphfreeze.selection.plan import FreezePlan
+from graphfreeze.selection.value_plan import ValuePlan
 from graphfreeze.train.schedules import Schedule
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "GraphfreezeError",
     "Head",
     "Schedule",
+    "ValuePlan",
     "add_train_op",
     "diff",
     "explain_gradient",

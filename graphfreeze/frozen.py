@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from graphfreeze.guard.pin_rows import PinRows
 from graphfreeze.model.heads import HeadRecord
 from graphfreeze.model.training_records import TrainingRecord
+from graphfreeze.model.values_record import ValuesRecord
 from graphfreeze.patched import Patched
 from graphfreeze.prepare.grow_tables import GrowTables
 from graphfreeze.read.former import Former
@@ -30,7 +31,8 @@ class FrozenModel:
     what became of the model's own training if that was patched instead, ``old`` tells of the
     training that went or was kept, ``devices`` counts the nodes that were taken off each,
     ``thaw`` tells which constants became variables where nothing was frozen but that was done,
-    ``head`` is the one that was added."""
+    ``head`` is the one that was added, ``taken`` what a bundle takes of the checkpoint, once it is
+    complete."""
 
     draft: Draft
     selection: Selection
@@ -52,3 +54,5 @@ class FrozenModel:
     def head_loss(self) -> tuple[str, ...]:
         """The loss of the head, if one was added."""
         return () if self.head is None else (self.head.tensors["loss"],)
+
+    taken: ValuesRecord | None = None

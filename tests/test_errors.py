@@ -80,9 +80,10 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
         LoadError.unreadable_values("words", "DT_STRING is no type of numbers", prefix="in/m"),
         "in/m: the values of 'words' cannot be read (DT_STRING is no type of numbers); leave",
     ),
-    "LoadError.other_shape": (
-        LoadError.other_shape("emb", [5, 2], [6, None], prefix="in/m"),
-        "in/m: 'emb' has shape [5, 2] in the checkpoint and [6, ?] in the graph",
+    "LoadError.does_not_fit": (
+        LoadError.does_not_fit("in/m", lacking={"a/w": ["x/a/w"], "b": []}, others=[]),
+        "in/m: the checkpoint does not fit the graph: it lacks 2 keys: 'a/w' (like x/a/w), 'b'; "
+        "give --rename OLD=NEW, --missing initialize, or the checkpoint of this graph",
     ),
     "LoadError.no_checkpoint": (LoadError.no_checkpoint("in"), "in: no checkpoint here"),
     "LoadError.no_meta": (LoadError.no_meta("in/m"), "no in/m.meta beside the checkpoint"),
@@ -165,6 +166,22 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
     "SelectionError.bad_pattern": (
         SelectionError.bad_pattern("a[", "'[' has no partner"),
         "bad pattern 'a[': '[' has no partner",
+    ),
+    "LoadError.bad_rename": (
+        LoadError.bad_rename("a=b*", "NEW must have"),
+        "bad rename 'a=b*': NEW must have; write OLD=NEW",
+    ),
+    "LoadError.rename_matches_nothing": (
+        LoadError.rename_matches_nothing("berd=x", "berd", ["bert/w"]),
+        "rename 'berd=x' matches no key of the checkpoint; did you mean bert",
+    ),
+    "LoadError.rename_collides": (
+        LoadError.rename_collides("w", ["w", "v"]),
+        "'w' and 'v' of the checkpoint would both be 'w'; give one of them another name",
+    ),
+    "LoadError.nothing_to_rename": (
+        LoadError.nothing_to_rename("m.pb"),
+        "m.pb: has no checkpoint to rename keys of; give one",
     ),
     "SelectionError.not_a_list": (
         SelectionError.not_a_list("hid", option="freeze"),

@@ -23,14 +23,17 @@ from graphfreeze.prepare.grow_tables import GrowTables
 from graphfreeze.prepare.keep_training import KeepTraining
 from graphfreeze.prepare.recover_collections import RecoverCollections
 from graphfreeze.prepare.set_rows import SetRows
+from graphfreeze.prepare.start_anew import StartAnew
 from graphfreeze.read.former import get_former
 from graphfreeze.read.mark import is_marked
+from graphfreeze.read.naming import named_former, with_names
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.run import run
 from graphfreeze.rewrite.steps import Step
 from graphfreeze.selection.plan import FreezePlan
 from graphfreeze.selection.resolve import resolve
 from graphfreeze.selection.row_values import count_added, get_row_values
+from graphfreeze.selection.value_plan import ValuePlan
 from graphfreeze.stages import forward_passes, guard_passes
 from graphfreeze.train.custom_gradients import ERROR, Gradient
 from graphfreeze.train.former_slots import FormerSlots
@@ -53,6 +56,7 @@ def freeze(
     refreeze: bool = False,
     keep_training: bool = False,
     clear_devices: bool = False,
+    values: ValuePlan | None = None,
 ) -> FrozenModel:
     """Freeze the chosen parts of a model: stop their gradients, take them off what learns.
 
@@ -61,24 +65,26 @@ def freeze(
     and still writes what is frozen if somebody runs it; ``graphfreeze_old_train_op`` names its ops.
     A ``head`` is laid on the model first, so that ``plan`` can name its variables; its loss is then
     what is trained. With a ``seed`` whatever is drawn anew is drawn alike each time.
-    ``clear_devices`` takes the devices off all nodes.
+    ``clear_devices`` takes the devices off all nodes. ``values`` tells what of the checkpoint is
+    taken, under which names, and what begins anew.
 
     With ``refreeze`` a bundle is undone in memory and frozen anew, with the values of its latest
     trained checkpoint, or of the one that ``load`` was given; a head of before stays. Without it a
     model that was frozen before raises LoadError. TensorFlow is not started. Raises SelectionError,
     RewriteError, UndoError.
     """
-    former = get_former(model) if refreeze else None
+    values = values or ValuePlan()
+    former = named_former(get_former(model), values) if refreeze else None
     if former is None and is_marked(model):
         raise LoadError.already_frozen(model.source.path)
-    draft = Draft(model if former is None else former.original)
-    draft.seed = seed
+    draft = Draft(with_names(model, values) if former is None else former.original)
+    draft.seed, draft.value_plan = seed, values
     devices = ClearDevices()
     run(draft, [devices] if clear_devices else [])
     added = go_on_with(head, former)
     needed = (*keep, *([] if added is None else [added.head.at]))
     old = KeepTraining(needed) if keep_training else DropTraining(needed)
-    run(draft, [old])
+    run(draft, [old, StartAnew()])
     draft.graph.aside = old.aside
     if old.aside:
         _check_beside_old(plan)
@@ -89,14 +95,14 @@ def freeze(
     held = held_rows(former, grow.grown) if former is not None else {}
     run(draft, [] if added is None else [RecoverCollections(), added])
     selection = resolve(plan, draft.variables, draft.graph, saver=draft.saver_ops, slots=old.slots)
-    values = get_row_values(plan, selection.tables, draft.graph)
-    grow.check_values(held, {each.table.name: each.rows for each in values})
-    kernels = choose_kernels(draft, selection, [*trained, *values])
+    given = get_row_values(plan, selection.tables, draft.graph)
+    grow.check_values(held, {each.table.name: each.rows for each in given})
+    kernels = choose_kernels(draft, selection, [*trained, *given])
     kept = [ref for name in keep if (ref := find_ref(name)) is not None]
-    run(draft, [SetRows({each.table.name: (each.rows, each.values) for each in values})])
+    run(draft, [SetRows({each.table.name: (each.rows, each.values) for each in given})])
     run(draft, forward_passes(selection, kernels, Step(kept)))
     run(draft, guard_passes(selection, Step(kept)))
-    frozen = FrozenModel(draft, selection, kernels, values, grow, former=former, old=old.record)
+    frozen = FrozenModel(draft, selection, kernels, given, grow, former=former, old=old.record)
     return replace(frozen, devices=devices.cleared, head=None if added is None else added.record)
 
 

@@ -19,25 +19,33 @@ from graphfreeze.guard.prune_collections import PruneCollections
 from graphfreeze.guard.rebuild_saver import RebuildSaver
 from graphfreeze.model.model import Model
 from graphfreeze.model.records import FreezeRecord
+from graphfreeze.prepare.initialize_missing import InitializeMissing
 from graphfreeze.prepare.recover_collections import RecoverCollections
 from graphfreeze.report.export_text import asset_notes
 from graphfreeze.report.notes import left_out_notes
 from graphfreeze.report.records import freeze_record
 from graphfreeze.report.undo_text import no_undo_notes
-from graphfreeze.rewrite.draft import Draft
+from graphfreeze.report.values_record import values_record
 from graphfreeze.rewrite.run import Pass, run
 
 
 def check_out(
-    model: Model, out: str | Path, *, force: bool = False, also: Sequence[str] = ()
+    model: Model,
+    out: str | Path,
+    *,
+    force: bool = False,
+    also: Sequence[str] = (),
+    needs_values: bool = True,
 ) -> None:
-    """Refuse a place to freeze to that ``save`` would refuse later on; raises EmitError."""
+    """Refuse a place to freeze to that ``save`` would refuse later on; raises EmitError.
+
+    Without ``needs_values`` a model may be without a checkpoint: its variables begin anew."""
     check_also(also, Path(out))
     check_place(Path(out), model.source, force=force)
     if is_file(Path(out)):
         return
     check_assets(model)
-    if model.source.checkpoint is None and model.variables:
+    if needs_values and model.source.checkpoint is None and model.variables:
         raise EmitError.no_checkpoint(model.source.path)
 
 
@@ -47,24 +55,31 @@ def complete(frozen: FrozenModel, out: str | Path) -> FrozenModel:
     A MetaGraphDef gets its collections, a bundle a saver too; its checkpoint is checked. Raises
     RewriteError, EmitError, LoadError; the model is then as it was.
     """
-    frozen.draft = _completed(frozen, Path(out))
+    done = _completed(frozen, Path(out))
+    frozen.draft, frozen.taken = done.draft, done.taken
     return frozen
 
 
-def _completed(frozen: FrozenModel, place: Path) -> Draft:
+def _completed(frozen: FrozenModel, place: Path) -> FrozenModel:
     draft = frozen.draft.copy()
     if is_file(place):
         check_graph_alone(draft, place)
     if place.suffix in (".pb", ".pbtxt"):
-        return draft
+        return replace(frozen, draft=draft)
     if frozen.patch is None:
         described: list[Pass] = [RecoverCollections(), PruneCollections(frozen.selection)]
         run(draft, described if is_file(place) else [*described, RebuildSaver()])
-    if not is_file(place):
-        check_assets(draft.base)
-    if not is_file(place) and draft.base.source.checkpoint is not None:
-        check_contents(draft)
-    return draft
+    if is_file(place):
+        return replace(frozen, draft=draft)
+    check_assets(draft.base)
+    begins_anew = draft.value_plan.missing == "initialize"
+    if begins_anew:
+        run(draft, [InitializeMissing()])
+    # What has no values yet may be looked at in a dry run; it cannot be written.
+    has_values = begins_anew or frozen.thaw is not None
+    if not has_values and draft.base.source.checkpoint is None:
+        return replace(frozen, draft=draft)
+    return replace(frozen, draft=draft, taken=values_record(draft, check_contents(draft)))
 
 
 def report(
@@ -110,6 +125,6 @@ def save(
         write_model(model, Path(out), force=force)
         return
     load_libraries(op_libraries)
-    done = replace(model, draft=_completed(model, Path(out)))
+    done = _completed(model, Path(out))
     record = report(done, also=also)
     write_draft(done.draft, record, Path(out), force=force, also=_also(record, also))

@@ -12,14 +12,22 @@ from graphfreeze.cli import options
 from graphfreeze.cli.chatter import without_chatter
 from graphfreeze.cli.console import print_json, print_lines, warn, working
 from graphfreeze.cli.entry_options import choice_option, entries, scopes
-from graphfreeze.cli.freeze_options import DEFAULT, FreezeOptions, check_options, check_plan
+from graphfreeze.cli.freeze_options import (
+    DEFAULT,
+    FreezeOptions,
+    check_options,
+    check_plan,
+    check_values,
+)
 from graphfreeze.cli.head_options import heads, make_head
 from graphfreeze.cli.sections import SectionedCommand, scope_option, training_option
 from graphfreeze.cli.training_options import settings
+from graphfreeze.cli.value_options import values
 from graphfreeze.model.records import FreezeRecord
 from graphfreeze.report.freeze_text import freeze_lines
 from graphfreeze.report.notes import scaling_notes
 from graphfreeze.selection.plan import FreezePlan
+from graphfreeze.selection.value_plan import ValuePlan
 from graphfreeze.train.custom_gradients import ERROR
 from graphfreeze.train.optimizers import OPTIMIZERS
 from graphfreeze.train.request import TOTAL
@@ -97,6 +105,7 @@ Examples:
     help="Leave the old training in the graph, beside the new one. It still writes what is frozen "
     "if somebody runs it.",
 )
+@values
 @click.option(
     "--refreeze",
     is_flag=True,
@@ -136,9 +145,11 @@ def freeze(context: click.Context, /, **_: object) -> None:
     """
     chosen = msgspec.convert(context.params, FreezeOptions)
     plan = FreezePlan(**{name: context.params[name] for name in FreezePlan.__struct_fields__})
+    value_plan = ValuePlan(**{name: context.params[name] for name in ValuePlan.__struct_fields__})
     check_options(chosen)
     check_plan(plan)
-    record = _run(chosen, plan)
+    check_values(chosen, value_plan)
+    record = _run(chosen, plan, value_plan)
     for warning in _warnings(plan, record):
         warn(warning)
     if chosen.json:
@@ -165,12 +176,13 @@ def _warnings(plan: FreezePlan, record: FreezeRecord) -> Iterator[str]:
         yield f"TensorFlow 1.15 cannot run the train_op, it lacks these ops: {ops}"
 
 
-def _run(chosen: FreezeOptions, plan: FreezePlan) -> FreezeRecord:
+def _run(chosen: FreezeOptions, plan: FreezePlan, value_plan: ValuePlan) -> FreezeRecord:
     """Call the stages; raises GraphfreezeError."""
     head = make_head(chosen)
     model = api.load(chosen.model, checkpoint=chosen.checkpoint, tags=chosen.tags)
     if chosen.place is not None:
-        api.check_out(model, chosen.place, force=chosen.force, also=chosen.also)
+        needs = value_plan.missing == "error"
+        api.check_out(model, chosen.place, force=chosen.force, also=chosen.also, needs_values=needs)
     keep = [name for name in chosen.loss if name != TOTAL]
     frozen = api.freeze(
         model,
@@ -181,6 +193,7 @@ def _run(chosen: FreezeOptions, plan: FreezePlan) -> FreezeRecord:
         refreeze=chosen.refreeze,
         keep_training=chosen.keep_training,
         clear_devices=chosen.clear_devices,
+        values=value_plan,
     )
     with nullcontext(sys.stderr) if chosen.is_graph_file else without_chatter() as stderr:
         if not (chosen.no_train_op or chosen.is_graph_file):

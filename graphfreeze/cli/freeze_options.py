@@ -5,6 +5,7 @@ import click
 from graphfreeze.cli.options import OutOptions
 from graphfreeze.emit.place import is_file
 from graphfreeze.selection.plan import FreezePlan
+from graphfreeze.selection.value_plan import ValuePlan
 
 DEFAULT, DECAYING = "adam", "adamw"
 _ROWS = ("freeze_rows", "train_rows", "freeze_words", "train_words")
@@ -79,6 +80,18 @@ def check_plan(plan: FreezePlan) -> None:
 
 def _flag(name: str) -> str:
     return f"--{name.replace('_', '-')}"
+
+
+def check_values(chosen: FreezeOptions, values: ValuePlan) -> None:
+    """Refuse options for a checkpoint where none is written; raises UsageError."""
+    default = ValuePlan()
+    fields = ValuePlan.__struct_fields__
+    given = [name for name in fields if getattr(values, name) != getattr(default, name)]
+    if given and chosen.is_graph_file:
+        raise click.UsageError(
+            f"{_flag(given[0])} needs a bundle: the graph file {chosen.out} has no checkpoint; "
+            "give OUT without a suffix"
+        )
 
 
 def check_options(chosen: FreezeOptions) -> None:

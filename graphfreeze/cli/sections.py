@@ -44,8 +44,13 @@ class _Training(click.Option):
     section = "What trains the rest"
 
 
+class _Values(click.Option):
+    section = "Where values come from"
+
+
 scope_option = partial(click.option, cls=_Scopes)
 entry_option = partial(click.option, cls=_Entries)
 word_option = partial(click.option, cls=_Words)
 head_option = partial(click.option, cls=_Head)
 training_option = partial(click.option, cls=_Training)
+value_option = partial(click.option, cls=_Values)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from graphfreeze.emit.contents import find_contents
 from graphfreeze.emit.graph_file import file_bytes
+from graphfreeze.emit.linking import is_linked
 from graphfreeze.emit.manifest import make_manifest
 from graphfreeze.emit.marking import Record, mark, with_manifest
 from graphfreeze.emit.place import is_file
@@ -37,7 +38,7 @@ class Also:
             return []
         contents = find_contents(draft)
         new = {key: form.shape for key, form in contents.forms.items() if form.shape is not None}
-        old = _shapes(contents.prefix) if contents.is_linkable else {}
+        old = _shapes(contents.held.prefix) if is_linked(draft, contents) else {}
         return [",".join(tags) for tags in self.siblings(draft, {**old, **new}).left_out]
 
     def siblings(self, draft: Draft, held: Shapes) -> Siblings:

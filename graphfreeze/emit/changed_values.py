@@ -58,9 +58,10 @@ class Values:
 
     def restored(self, entries: list[Entry]) -> list[object]:
         """Return tensors of what the source's checkpoint has."""
+        held = self.contents.held
         values: list[object] = self.tf.raw_ops.RestoreV2(
-            prefix=runtime_prefix(self.contents.source),
-            tensor_names=[entry.key for entry in entries],
+            prefix=runtime_prefix(held.place),
+            tensor_names=[held.names.key(entry.key) for entry in entries],
             shape_and_slices=[entry.slice for entry in entries],
             dtypes=[self.tf.as_dtype(self.draft.graph.dtype(e.tensor)) for e in entries],
         )
@@ -75,7 +76,7 @@ class Values:
             yield
         except (*kinds, errors.OutOfRangeError) as error:
             reason = reason_of(str(error))
-            raise LoadError.bad_checkpoint(self.contents.source, reason) from error
+            raise LoadError.bad_checkpoint(self.contents.held.place, reason) from error
 
     def _begun(self, entry: Entry, recipe: Recipe) -> Array:
         """Return what an entry has before its changes: memory of its own, or read-only."""

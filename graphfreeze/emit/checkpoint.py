@@ -11,6 +11,7 @@ from graphfreeze.emit.changed_values import Values
 from graphfreeze.emit.contents import Contents, find_contents
 from graphfreeze.emit.groups import grouped
 from graphfreeze.emit.initial_values import initialize
+from graphfreeze.emit.linking import is_linked
 from graphfreeze.model.records import NAME
 from graphfreeze.model.saver import Entry
 from graphfreeze.read.checkpoint_index import read_index
@@ -30,8 +31,8 @@ def write_checkpoint(draft: Draft, folder: Path) -> None:
     LoadError.
     """
     contents = find_contents(draft)
-    if contents.is_linkable and not contents.new:
-        link_checkpoint(contents.source, folder / NAME)
+    if is_linked(draft, contents) and not contents.new:
+        link_checkpoint(contents.held.place, folder / NAME)
     else:
         _merge(draft, contents, folder)
     state = f'model_checkpoint_path: "{NAME}"\nall_model_checkpoint_paths: "{NAME}"\n'
@@ -57,15 +58,15 @@ def _merge(draft: Draft, contents: Contents, folder: Path) -> None:
     """Merge the source's shards, or what is written in their place, with the new values."""
     parts = folder / "parts"
     parts.mkdir()
-    prefixes = []
-    if contents.is_linkable:
+    prefixes, links = [], is_linked(draft, contents)
+    if links:
         prefixes.append(parts / "old")
-        link_checkpoint(contents.source, prefixes[0])
+        link_checkpoint(contents.held.place, prefixes[0])
     with building() as tf, session(tf) as sess:
         values = Values(tf, sess, draft, contents)
         if contents.initialized:
             initialize(values)
-        entries = contents.new if contents.is_linkable else contents.entries
+        entries = contents.new if links else contents.entries
         for number, group in enumerate(grouped(entries, partial(_size, values), GROUP_BYTES)):
             prefixes.append(parts / f"new{number}")
             _save(values, group, prefixes[-1])

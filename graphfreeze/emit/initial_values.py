@@ -37,7 +37,18 @@ def initialize(values: Values) -> None:
             values.sess.run([tf.get_default_graph().get_operation_by_name(op) for op in ops])
         except (tf.errors.OpError, ValueError, TypeError) as error:
             reason = f"initializing fails: {reason_of(str(error))}"
-            raise EmitError.no_value(names, reason) from error
+            failed = [name for name in names if _fails(values, initializer[name])]
+            raise EmitError.no_value(failed or names, reason) from error
+
+
+def _fails(values: Values, op: str) -> bool:
+    """Tell whether an initializer fails by itself."""
+    tf = values.tf
+    try:
+        values.sess.run(tf.get_default_graph().get_operation_by_name(op))
+    except tf.errors.OpError:
+        return True
+    return False
 
 
 def _import(

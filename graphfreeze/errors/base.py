@@ -44,6 +44,11 @@ def listed(names: Sequence[str], *, most: int = 8) -> str:
     return joined(islice(names, most)) + more
 
 
+def count_text(count: int, noun: str) -> str:
+    """Return ``1 variable``, ``1,200 variables``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def shape_text(shape: Sequence[int | None]) -> str:
     """Return a shape as people write it, with ? for an unknown dimension."""
     return "[" + ", ".join("?" if size is None else str(size) for size in shape) + "]"

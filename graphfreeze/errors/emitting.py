@@ -40,12 +40,14 @@ class EmitError(GraphfreezeError):
         return cls(f"{out}: the folder {parent} does not exist; create it first")
 
     @classmethod
-    def no_checkpoint(cls, source: PathLike) -> EmitError:
-        """Name an input without values, of which no bundle can be made."""
+    def no_checkpoint(cls, source: PathLike, variables: Sequence[str] = ()) -> EmitError:
+        """Name an input without values, of which no bundle can be made, and what wants them."""
         is_saved_model = os.path.basename(os.fspath(source)).startswith("saved_model.")
         where = ", for there is no folder 'variables' beside it" if is_saved_model else ""
+        what = f", which has the values of {listed(variables)}" if variables else ""
         return cls(
-            f"{source}: no checkpoint to make a bundle from{where}; give one, or write a graph file"
+            f"{source}: no checkpoint to make a bundle from{where}{what}; give one, start from the "
+            "initializers with --missing initialize, or write a graph file"
         )
 
     @classmethod
@@ -123,7 +125,7 @@ class EmitError(GraphfreezeError):
     def no_value(cls, variables: Sequence[str], reason: str) -> EmitError:
         """Name variables that the checkpoint does not hold, and why there is no other value."""
         return cls(
-            f"the checkpoint holds no value of {listed(variables)}, and {reason.strip()[:300]}; "
+            f"the checkpoint holds no value of {joined(variables)}, and {reason.strip()[:300]}; "
             "give a checkpoint that holds it"
         )
 

@@ -3,9 +3,30 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from graphfreeze.errors.base import GraphfreezeError, PathLike, listed, shape_text, with_hint
+from graphfreeze.errors.base import (
+    GraphfreezeError,
+    PathLike,
+    count_text,
+    listed,
+    with_hint,
+    with_scopes,
+)
+
+
+def _lacking_text(lacking: Mapping[str, Sequence[str]]) -> str:
+    """Return how many keys are not there, which, and the names like each."""
+    told = [f"{k!r} (like {', '.join(near)})" if near else repr(k) for k, near in lacking.items()]
+    return f"lacks {count_text(len(lacking), 'key')}: {', '.join(told)}"
+
+
+def _unused_text(unused: Sequence[str], slots: int) -> str:
+    """Return how many keys are not taken, and which while the list is short."""
+    told = [f"{count_text(len(unused), 'key')}: {listed(unused)}"] if unused else []
+    if slots:
+        told.append(f"{count_text(slots, 'key')} of an old training")
+    return " and ".join(told)
 
 
 class LoadError(GraphfreezeError):
@@ -117,6 +138,30 @@ class LoadError(GraphfreezeError):
         return cls(f"{prefix}: the checkpoint cannot be read ({reason.strip()[:300]})")
 
     @classmethod
+    def bad_rename(cls, text: str, reason: str) -> LoadError:
+        """Name a rename that says nothing, and why."""
+        return cls(f"bad rename {text!r}: {reason}; write OLD=NEW, as in 'bert=model/bert'")
+
+    @classmethod
+    def rename_matches_nothing(cls, text: str, old: str, keys: Iterable[str]) -> LoadError:
+        """Name a rename that is for no key of the checkpoint, and the nearest keys and scopes."""
+        hint = with_hint(old, with_scopes(keys), "OLD is a name in the checkpoint")
+        return cls(f"rename {text!r} matches no key of the checkpoint{hint}")
+
+    @classmethod
+    def rename_collides(cls, name: str, keys: Sequence[str]) -> LoadError:
+        """Name the keys of a checkpoint that would go by one name."""
+        return cls(
+            f"{' and '.join(map(repr, keys))} of the checkpoint would both be {name!r}; "
+            "give one of them another name with --rename"
+        )
+
+    @classmethod
+    def nothing_to_rename(cls, path: PathLike) -> LoadError:
+        """Name a model without a checkpoint whose keys could be renamed."""
+        return cls(f"{path}: has no checkpoint to rename keys of; give one with --checkpoint")
+
+    @classmethod
     def bad_constant(cls, node: str, reason: str, *, path: PathLike) -> LoadError:
         """Name a Const whose value fits neither its type nor its shape, and why."""
         told = " ".join(reason.split())[:300]
@@ -128,18 +173,31 @@ class LoadError(GraphfreezeError):
         return cls(f"{prefix}: the values of {key!r} cannot be read ({reason}); leave it out")
 
     @classmethod
-    def other_shape(
+    def does_not_fit(
         cls,
-        key: str,
-        found: Sequence[int | None],
-        wanted: Sequence[int | None],
-        *,
         prefix: PathLike,
+        *,
+        lacking: Mapping[str, Sequence[str]],
+        others: Sequence[str],
+        unused: Sequence[str] = (),
+        slots: int = 0,
+        rename: tuple[str, str] | None = None,
     ) -> LoadError:
-        """Name a variable whose shape differs between graph and checkpoint."""
+        """Name all that a checkpoint lacks, each with names like it, and what is different there.
+
+        ``unused`` are its keys that no variable takes, besides ``slots`` of a training; ``rename``
+        maps them to what is lacking."""
+        told = [_lacking_text(lacking)] if lacking else []
+        if others:
+            told.append(f"has {', '.join(others)}")
+        if unused or slots:
+            told.append(f"holds for no variable {_unused_text(unused, slots)}")
+        todo = [f"--rename {'='.join(rename or ('OLD', 'NEW'))}"] if lacking else []
+        todo += ["--missing initialize"] if lacking else []
+        todo += ["--checkpoint-exclude P"] if others else []
         return cls(
-            f"{prefix}: {key!r} has shape {shape_text(found)} in the checkpoint and "
-            f"{shape_text(wanted)} in the graph; give the checkpoint that belongs to this graph"
+            f"{prefix}: the checkpoint does not fit the graph: it {'; '.join(told)}; "
+            f"give {', '.join(todo)}, or the checkpoint of this graph"
         )
 
     @classmethod

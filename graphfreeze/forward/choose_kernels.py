@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from graphfreeze.errors import LoadError
-from graphfreeze.read.checkpoint_values import CheckpointValues, open_values
+from graphfreeze.read.checkpoint_values import CheckpointValues, find_values
 from graphfreeze.read.unusual_values import find_unusual, find_unusual_in
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.mask_kernels import MULTIPLY, SELECT, Kernel
@@ -23,9 +23,8 @@ def choose_kernels(
     masked = dict.fromkeys([*selection.partly, *selection.scaled])
     if selection.mask_kernel != "auto" or not masked:
         return {variable.name: Kernel(selection.mask_kernel) for variable in masked}
-    prefix = draft.base.source.checkpoint
     try:
-        values = open_values(prefix) if prefix is not None else None
+        values = find_values(draft.base.source)
     except LoadError:
         return {v.name: Kernel(SELECT, "its values cannot be read") for v in masked}
     keys = draft.saved_keys()

@@ -1,12 +1,13 @@
 """A model as it was loaded."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 from graphfreeze.model.assets import Asset, find_assets
 from graphfreeze.model.graph import Graph
+from graphfreeze.model.key_names import KeyNames
 from graphfreeze.model.layout import Block
 from graphfreeze.model.main_op import find_main_op
 from graphfreeze.model.saver import SaverOps, find_saver
@@ -29,7 +30,8 @@ class Source:
     """Where a model was read: its file, what that is, and the prefix of its checkpoint if any.
 
     ``given`` is the path that stood for them, perhaps a folder; ``is_chosen`` tells that the
-    checkpoint was named besides. ``origin`` is of a file that lies in another one now.
+    checkpoint was named besides. ``origin`` is of a file that lies in another one now. The
+    checkpoint's keys go by ``names`` of the graph.
     """
 
     path: Path
@@ -38,6 +40,7 @@ class Source:
     given: Path | None = None
     is_chosen: bool = False
     origin: Origin | None = None
+    names: KeyNames = field(default_factory=KeyNames)
 
 
 @dataclass(frozen=True)

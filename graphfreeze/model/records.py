@@ -7,6 +7,7 @@ from graphfreeze.model.heads import HeadRecord
 from graphfreeze.model.patch_records import PatchRecord
 from graphfreeze.model.thaw_records import ThawRecord
 from graphfreeze.model.training_records import TrainingRecord
+from graphfreeze.model.values_record import ValuesRecord
 
 NAME, RECORD, RESERVE = "model", "graphfreeze.json", "graphfreeze.meta"
 """What the files of a bundle are called: its graph and checkpoint, its record, its graph again."""
@@ -125,7 +126,7 @@ class FreezeRecord(msgspec.Struct, frozen=True, kw_only=True):
     back. ``slots_kept`` has the source's key by that of each slot which goes on from it.
     ``checkpoint`` is the prefix of the source's values. ``old_training`` is the one that the source
     had, dropped or kept. ``head`` is the one that was added. ``also`` names the other forms that
-    the bundle holds.
+    the bundle holds. ``values`` tells what a bundle's checkpoint took of the source's.
 
     ``target`` is the TensorFlow that is to run the train_op, ``ops_rewritten`` counts by op what is
     told by older ops for it, ``devices_cleared`` the nodes that were taken off each device.
@@ -185,6 +186,7 @@ class FreezeRecord(msgspec.Struct, frozen=True, kw_only=True):
     old_training: TrainingRecord | None = None
     thaw: ThawRecord | None = None
     head: HeadRecord | None = None
+    values: ValuesRecord | None = None
     notes: list[str] = []
 
     @property

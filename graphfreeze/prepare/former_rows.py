@@ -44,7 +44,7 @@ def _trained(former: Former, tables: tuple[Table, ...]) -> Iterator[RowValues]:
     for table in tables:
         found = [(part, former.overlays.get(part.variable.name)) for part in table.parts]
         held = [(p, *o) for p, o in found if o is not None and o[0] in former.keys]
-        if values is None or not held:
+        if values is None or not held or table.first.name not in former.keys:
             continue
         height = values.shapes[former.keys[table.first.name]][0]
         mask, parts = np.zeros(height, np.bool_), []
@@ -59,6 +59,7 @@ def _check(former: Former, draft: Draft) -> None:
     if former.values is None or prefix is None or saver is None:
         return
     keys = dict.fromkeys(entry.key for entry in saver.all_entries())
-    missing = [key for key in keys if key not in former.values.shapes]
-    if missing:
+    known = former.values.shapes.keys() | former.original.source.names.excluded
+    missing = [key for key in keys if key not in known]
+    if missing and draft.value_plan.missing == "error":
         raise UndoError.keys_missing(prefix, missing)

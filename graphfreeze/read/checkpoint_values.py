@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from graphfreeze.errors import LoadError
+from graphfreeze.model.key_names import KeyNames
+from graphfreeze.model.model import Source
 from graphfreeze.read.checkpoint_v1 import read_v1
 from graphfreeze.read.checkpoint_v2 import read_v2
 from graphfreeze.read.number_types import Array, find_number_type, type_name
@@ -90,12 +92,20 @@ class CheckpointValues:
         raise LoadError.unreadable_values(key, reason, prefix=self.prefix)
 
 
-def open_values(prefix: Path) -> CheckpointValues:
-    """Open a checkpoint by its prefix; raises LoadError.
+def find_values(source: Source) -> CheckpointValues | None:
+    """Open the checkpoint of a model, its keys by the names of the graph; None if it has none.
+
+    Raises LoadError."""
+    return None if source.checkpoint is None else open_values(source.checkpoint, source.names)
+
+
+def open_values(prefix: Path, names: KeyNames | None = None) -> CheckpointValues:
+    """Open a checkpoint by its prefix; raises LoadError. With ``names`` keys go by these.
 
     For one of format V1 that is the name of its file, or of its shards without their numbers."""
     is_v2 = Path(f"{prefix}.index").is_file()
     stored = read_v2(prefix) if is_v2 else read_v1(prefix)
+    stored = stored if names is None else names.by_name(stored)
     shapes = {key: each.shape for key, each in stored.items()}
     dtypes = {key: each.dtype for key, each in stored.items()}
     return CheckpointValues(prefix, shapes, dtypes, stored)

@@ -15,7 +15,7 @@ from graphfreeze.model.records import NAME, VariableRecord
 from graphfreeze.model.saver import saved_entries
 from graphfreeze.model.tables import Table, find_tables
 from graphfreeze.model.variables import Variable
-from graphfreeze.read.checkpoint_values import CheckpointValues, open_values
+from graphfreeze.read.checkpoint_values import CheckpointValues, find_values
 from graphfreeze.read.mark import Mark, read_mark, read_variables
 from graphfreeze.read.prefixes import has_checkpoint, latest_checkpoint
 from graphfreeze.read.undo import get_manifest, original_model, written_graph
@@ -40,8 +40,7 @@ class Former:
     @cached_property
     def values(self) -> CheckpointValues | None:
         """The checkpoint that goes on, None for a graph without; raises LoadError."""
-        prefix = self.original.source.checkpoint
-        return None if prefix is None else open_values(prefix)
+        return find_values(self.original.source)
 
     @property
     def is_trained(self) -> bool | None:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from rich.text import Text
 
+from graphfreeze.errors.base import count_text as count_text
 from graphfreeze.model.records import VariableRecord
 
 GAP = 2
@@ -34,11 +35,6 @@ def shape_text(variable: VariableRecord) -> str:
     if variable.shape is None:
         return "unknown"
     return "[" + ", ".join("?" if size is None else str(size) for size in variable.shape) + "]"
-
-
-def count_text(number: int, noun: str) -> str:
-    """Write ``1 variable``, ``1,200 variables``."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def share_text(part: int, whole: int) -> str:

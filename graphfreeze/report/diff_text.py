@@ -4,8 +4,9 @@ from collections.abc import Iterator, Sequence
 
 from rich.text import Text
 
+from graphfreeze.errors.base import count_text
 from graphfreeze.model.diff_records import ChangedRecord, DiffRecord, RewiredRecord
-from graphfreeze.report.columns import Row, columns, count_text
+from graphfreeze.report.columns import Row, columns
 from graphfreeze.report.lines import facts, some_of
 
 MOST = 12  # nodes that are told of each kind

@@ -3,8 +3,8 @@
 import textwrap
 from collections.abc import Iterator, Sequence
 
+from graphfreeze.errors.base import count_text
 from graphfreeze.model.records import FreezeRecord, RowsInitialised, VariableRecord
-from graphfreeze.report.columns import count_text
 from graphfreeze.report.lines import FROZEN, LABEL, WIDTH, some_of
 
 MULTIPLY = "multiply"

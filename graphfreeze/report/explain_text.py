@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from rich.text import Text
 
+from graphfreeze.errors.base import count_text
 from graphfreeze.model.explain_records import (
     CUT,
     DISCONNECTED,
@@ -18,7 +19,7 @@ from graphfreeze.model.explain_records import (
     WriterRecord,
     WritersRecord,
 )
-from graphfreeze.report.columns import Row, columns, count_text
+from graphfreeze.report.columns import Row, columns
 from graphfreeze.report.lines import facts
 
 _ENDS = 8  # steps that are told at each end of a long path

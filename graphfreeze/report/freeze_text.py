@@ -7,12 +7,12 @@ from pathlib import Path
 from rich.text import Text
 
 from graphfreeze.emit.also import SAVED_MODEL
+from graphfreeze.errors.base import count_text
 from graphfreeze.model.records import NAME, FreezeRecord, VariableRecord
 from graphfreeze.model.targets import TF2
 from graphfreeze.report.choices import OVERLAY
 from graphfreeze.report.columns import (
     Row,
-    count_text,
     shape_text,
     share_text,
 )
@@ -41,6 +41,7 @@ from graphfreeze.report.lines import (
 from graphfreeze.report.settings_text import number_text, settings_facts
 from graphfreeze.report.training_text import training_facts
 from graphfreeze.report.tree import Branch, fold, gather, grow, walk
+from graphfreeze.report.values_record import values_facts
 from graphfreeze.report.wholes import whole_variables
 
 
@@ -149,6 +150,7 @@ def _changes(record: FreezeRecord, verbose: bool) -> Iterator[tuple[str, Sequenc
     if changed:
         keys += f", {len(changed):,} changed"
     yield "checkpoint", [keys if added or dropped or changed else "nothing added or dropped"]
+    yield from values_facts(record.values, verbose=verbose)
     if added:
         yield "  added", some_of(added, most)
     if dropped:

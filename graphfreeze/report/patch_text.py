@@ -6,9 +6,9 @@ from pathlib import Path
 from msgspec.structs import replace
 from rich.text import Text
 
+from graphfreeze.errors.base import count_text
 from graphfreeze.model.patch_records import PatchRecord, WriterRecord
 from graphfreeze.model.records import FreezeRecord
-from graphfreeze.report.columns import count_text
 from graphfreeze.report.entry_text import note_facts
 from graphfreeze.report.freeze_text import variable_lines
 from graphfreeze.report.lines import MOST_NAMES, facts, some_of, written_text

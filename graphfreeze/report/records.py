@@ -138,6 +138,7 @@ def freeze_record(frozen: FrozenModel, *, version: str) -> FreezeRecord:
         old_training=frozen.old,
         thaw=thaw_record(frozen),
         head=frozen.head,
+        values=frozen.taken,
         batch_norms_inference=list(selection.batch_norms),
         dropouts_off=list(selection.dropouts),
         checkpoint=None if base.source.checkpoint is None else path_text(base.source.checkpoint),

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 
 from rich.text import Text
 
+from graphfreeze.errors.base import count_text
 from graphfreeze.model.records import ModelRecord, VariableRecord
 from graphfreeze.report.columns import (
     Row,
-    count_text,
     shape_text,
     size_text,
 )

@@ -2,14 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 
-from graphfreeze.errors.base import joined, listed
+from graphfreeze.errors.base import count_text, joined, listed
 from graphfreeze.model.training_records import (
     ClipRecord,
     OptimizerRecord,
     RateRecord,
     TrainingRecord,
 )
-from graphfreeze.report.columns import count_text
 from graphfreeze.report.settings_text import number_text
 
 _DECAYS = frozenset({"polynomial", "linear", "exponential", "cosine", "inverse time"})

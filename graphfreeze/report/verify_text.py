@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from rich.text import Text
 
+from graphfreeze.errors.base import count_text
 from graphfreeze.model.verify_records import (
     FAILED,
     PASSED,
@@ -12,7 +13,7 @@ from graphfreeze.model.verify_records import (
     SectionRecord,
     VerifyRecord,
 )
-from graphfreeze.report.columns import Row, count_text
+from graphfreeze.report.columns import Row
 from graphfreeze.report.lines import FROZEN, MOST_LISTED, facts, state_text, table
 
 _STYLES = {PASSED: "green", FAILED: "bold red", SKIPPED: "yellow"}

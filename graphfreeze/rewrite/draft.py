@@ -31,6 +31,7 @@ from graphfreeze.rewrite.edits import (
     ValueEdit,
 )
 from graphfreeze.schema import CollectionDef, FunctionDef, NodeDef, SaverDef, SignatureDef
+from graphfreeze.selection.value_plan import ValuePlan
 
 M = TypeVar("M", CollectionDef, SignatureDef)
 
@@ -50,6 +51,7 @@ class Draft:
         self.value_edits: list[ValueEdit] = []
         self.touched: dict[str, None] = {}
         self.seed: int | None = None  # of all that is drawn anew
+        self.value_plan = ValuePlan()
 
     def copy(self) -> "Draft":
         """Return a draft of its own with the same edits, to try more of them on."""
@@ -59,6 +61,7 @@ class Draft:
         twin.signatures, twin.tags = dict(self.signatures), self.tags
         twin.added_functions, twin.value_edits = [*self.added_functions], [*self.value_edits]
         twin.touched, twin.seed = dict(self.touched), self.seed
+        twin.value_plan = self.value_plan
         return twin
 
     def apply(self, edit: Edit) -> None:

@@ -103,11 +103,13 @@ def _compile_regex(source: str) -> re.Pattern[str]:
 
 
 def _path(text: str) -> str:
-    """Return the regex of a whole path; what follows its last segment lies in its scope."""
+    """Return the regex of a whole path; what follows its last segment lies in its scope.
+
+    It has a group for each ``*`` and ``**``, and one for what lies in the scope."""
     if not text.strip():
         raise _Malformed("it is empty; '**' matches every variable")
     path = text.removesuffix("/")
-    below = ".+" if path != text else ".*"
+    below = "(.+)" if path != text else "(.*)"
     segments = path.split("/")
     if "" in segments:
         raise _Malformed("it has an empty segment; paths start at the root, without a '/'")
@@ -121,7 +123,7 @@ def _collapsed(segments: list[str]) -> Iterator[str]:
         if segment != "**":
             yield _segment(segment) + _END
         elif before != "**":
-            yield "(?:[^/]+/)*"
+            yield "((?:[^/]+/)*)"
         before = segment
 
 
@@ -133,7 +135,7 @@ def _token(match: re.Match[str]) -> str:
     found = match[match.lastgroup or 0]
     match match.lastgroup:
         case "star" if found == "*":
-            return "[^/]*"
+            return "([^/]*)"
         case "star":
             raise _Malformed("'**' stands for whole segments and must stand alone between slashes")
         case "one":

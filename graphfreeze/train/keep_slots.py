@@ -11,6 +11,7 @@ from graphfreeze.model.attrs import read_numbers
 from graphfreeze.model.graph import Graph
 from graphfreeze.model.model import Model
 from graphfreeze.model.names import find_ref
+from graphfreeze.model.saver import saved_entries
 from graphfreeze.model.variables import Variable
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.edits import (
@@ -157,6 +158,7 @@ class KeepSlots:
 def _old_slots(draft: Draft, selection: Selection, slots: FormerSlots | None) -> OldSlots:
     left = {variable.name for variable in draft.variables} & draft.base.graph.nodes.keys()
     left -= {choice.variable.name for choice in selection.choices if choice.state == SLOT}
+    left |= _hidden(draft)
     if slots is None:
         return OldSlots(draft.base, {v.name for v in draft.base.variables if v.name not in left})
     former = slots.former
@@ -166,6 +168,13 @@ def _old_slots(draft: Draft, selection: Selection, slots: FormerSlots | None) ->
     # Any other checkpoint than one that was trained since lacks them.
     gone = {v.name for v in former.written.variables if v.name not in left}
     return OldSlots(former.written, gone & former.keys.keys())
+
+
+def _hidden(draft: Draft) -> set[str]:
+    """Return the variables of the model whose values are not to be taken."""
+    base, hidden = draft.base, draft.base.source.names.hidden
+    saved = saved_entries(base.graph, base.saver_ops) if hidden else {}
+    return {name for name, entry in saved.items() if entry.key in hidden}
 
 
 def _new(draft: Draft) -> list[Variable]:

@@ -174,6 +174,7 @@ def test_help_has_a_section_for_each_kind_of_option(run) -> None:
         "Rows by word:",
         "A head for a model without a loss:",
         "What trains the rest:",
+        "Where values come from:",
         "Other options:",
     ]
     assert "--vocab VAR=FILE " in out

@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 
 from graphfreeze.emit.boxes import Box, parse_box, whole, with_rows
-from graphfreeze.emit.forms import Form, check_values
+from graphfreeze.emit.fitting import check_values
+from graphfreeze.emit.forms import Form
+from graphfreeze.emit.misfits import check_held
 from graphfreeze.emit.recipes import KEPT, Recipe, find_recipes
+from graphfreeze.emit.source import Held
 from graphfreeze.errors import EmitError, GraphfreezeError, LoadError
 from graphfreeze.rewrite.edits import (
     Appended,
@@ -89,7 +92,12 @@ def test_boxes(text: str, box: Box) -> None:
 
 T = Form("float32", (6, 4))
 FORMS = {"t": T, "rows": Form("float32", (2, 4)), "mask": Form("bool", (6, 4))}
-HELD = {"t": [6, 4]}
+HELD = {"t": T}
+
+
+def check(forms: dict[str, Form], recipes: dict[str, Recipe], held: dict[str, Form]) -> None:
+    check_held(forms, recipes, Held(Path("m"), forms=held), Path("m.meta"))
+    check_values(forms, recipes, held)
 
 
 def rows_of(count: int, *shape: int, dtype: str = "float32", height: int = 6) -> WithRows:
@@ -112,12 +120,12 @@ FITTING = {
 @pytest.mark.parametrize("recipes", FITTING.values(), ids=FITTING)
 def test_fitting(recipes: dict[str, Recipe]) -> None:
     forms = {key: FORMS[key] for key in {"t", *recipes}}
-    check_values(forms, recipes, HELD, Path("m"))
+    check(forms, recipes, HELD)
 
 
 def test_added_rows_are_not_in_the_source() -> None:
     grown = {"t": Recipe(None, (Appended(6), rows_of(1, 1, 4)))}
-    check_values({"t": T}, grown, {"t": [5, 4]}, Path("m"))
+    check({"t": T}, grown, {"t": Form("float32", (5, 4))})
 
 
 def other(key: str, found: str, wanted: str) -> str:
@@ -170,7 +178,7 @@ UNFIT: dict[str, tuple[dict[str, Recipe], type[GraphfreezeError], str]] = {
     "a change of what is not there": (
         {"rows": Recipe(None, (rows_of(1, 1, 4, height=2),))},
         LoadError,
-        "m: the checkpoint holds no 'rows'",
+        "it lacks 1 key: 'rows'",
     ),
 }
 
@@ -179,19 +187,29 @@ UNFIT: dict[str, tuple[dict[str, Recipe], type[GraphfreezeError], str]] = {
 def test_unfit(recipes: dict[str, Recipe], error: type[Exception], message: str) -> None:
     forms = {key: FORMS[key] for key in {"t", *recipes} & FORMS.keys()}
     with pytest.raises(error) as caught:
-        check_values(forms, recipes, HELD, Path("m"))
+        check(forms, recipes, HELD)
     assert message in str(caught.value)
 
 
 SOURCES = {
-    "another height": ([7, 4], KEPT),
-    "another width": ([6, 3], KEPT),
-    "another width, added rows": ([5, 3], Recipe(None, (Appended(6),))),
-    "too high for added rows": ([7, 4], Recipe(None, (Appended(6),))),
+    "another height": (Form("float32", (7, 4)), KEPT, "[7, 4], not float32 [6, 4]"),
+    "another width": (Form("float32", (6, 3)), KEPT, "[6, 3], not float32 [6, 4]"),
+    "another type": (Form("float64", (6, 4)), KEPT, "float64 [6, 4], not float32 [6, 4]"),
+    "another width, added rows": (
+        Form("float32", (5, 3)),
+        Recipe(None, (Appended(6),)),
+        "[5, 3], not float32 [5, 4]",
+    ),
+    "too high for added rows": (
+        Form("float32", (7, 4)),
+        Recipe(None, (Appended(6),)),
+        "[7, 4], not float32 [6, 4]",
+    ),
 }
 
 
-@pytest.mark.parametrize(("shape", "recipe"), SOURCES.values(), ids=SOURCES)
-def test_another_source(shape: list[int], recipe: Recipe) -> None:
-    with pytest.raises(LoadError, match=r"'t' has shape .* in the checkpoint"):
-        check_values({"t": T}, {"t": recipe}, {"t": shape}, Path("m"))
+@pytest.mark.parametrize(("found", "recipe", "message"), SOURCES.values(), ids=SOURCES)
+def test_another_source(found: Form, recipe: Recipe, message: str) -> None:
+    with pytest.raises(LoadError, match=r"it has 't' as float") as caught:
+        check({"t": T}, {"t": recipe}, {"t": found})
+    assert message in str(caught.value)

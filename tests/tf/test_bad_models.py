@@ -208,11 +208,11 @@ def read_checkpoint(prefix: Path) -> dict[str, np.ndarray]:
 DAMAGE = {
     "a key is missing": (
         lambda values: values.pop("hidden/kernel"),
-        "the checkpoint holds no 'hidden/kernel'; give the",
+        "it lacks 1 key: 'hidden/kernel'; give --rename OLD=NEW",
     ),
     "another shape": (
         lambda values: values.update({"hidden/bias": np.zeros(3, np.float32)}),
-        "'hidden/bias' has shape [3] in the checkpoint and [16] in the graph",
+        "it has 'hidden/bias' as float32 [3], not float32 [16]",
     ),
 }
 

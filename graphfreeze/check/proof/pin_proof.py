@@ -25,7 +25,7 @@ from graphfreeze.model.graph import Graph
 from graphfreeze.model.names import TensorRef
 from graphfreeze.model.reads import writers
 from graphfreeze.model.variables import REF_OPS, RESOURCE_OPS, Variable
-from graphfreeze.read.checkpoint_values import open_values
+from graphfreeze.read.checkpoint_values import find_values
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.edits import FromRows, SetValue
 from graphfreeze.rewrite.steps import Step
@@ -110,11 +110,10 @@ class PinProof:
                     return False
                 given = np.flatnonzero(edit.source.rows.mask())
                 return np.array_equal(given, rows + self._offset)
-        prefix = self.draft.base.source.checkpoint
-        if prefix is None:
-            return False
         try:
-            values, at = open_values(prefix), 0
+            values, at = find_values(self.draft.base.source), 0
+            if values is None:
+                return False
             for chunk in row_chunks(rows, self.guard.entries):
                 held = np.arange(at, at + len(chunk))
                 both = values.read_rows(own, chunk + self._offset), values.read_rows(key, held)

@@ -5,7 +5,7 @@ import numpy as np
 from graphfreeze.check.proof.evaluate import Evaluator
 from graphfreeze.errors import LoadError
 from graphfreeze.model.reads import writers
-from graphfreeze.read.checkpoint_values import open_values
+from graphfreeze.read.checkpoint_values import find_values
 from graphfreeze.read.number_types import Array
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.edits import Inline, SetValue
@@ -32,9 +32,8 @@ def _value(draft: Draft, name: str) -> Array | None:
             if isinstance(edit, SetValue) and isinstance(edit.source, Inline):
                 return edit.source.values
             return None
-    prefix = draft.base.source.checkpoint
     try:
-        values = open_values(prefix) if prefix is not None else None
+        values = find_values(draft.base.source)
         if values is None or key not in values.shapes:
             return None
         chunks = list(values.read_chunks(key))

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from graphfreeze.emit.boxes import parse_box
-from graphfreeze.emit.source import Shapes, read_shapes
+from graphfreeze.emit.source import read_held
 from graphfreeze.model.model import Model
 from graphfreeze.model.saver import saved_entries
 from graphfreeze.model.variables import Variable
@@ -39,7 +39,7 @@ class Held:
 
 def find_held(original: Model, out: Model, nodes: Collection[str]) -> Held:
     """Return the values for those variables of the original that are among ``nodes``."""
-    given, own = _shapes(out.source.checkpoint), _shapes(original.source.checkpoint)
+    given, own = _shapes(out), _shapes(original)
     saved, held = saved_entries(original.graph, original.saver_ops), Held()
     for variable in original.variables:
         if variable.name not in nodes:
@@ -47,7 +47,9 @@ def find_held(original: Model, out: Model, nodes: Collection[str]) -> Held:
         entry = saved.get(variable.name) or new_entry(variable)
         key, box = entry.key, entry.slice
         new, old = given.get(key), own.get(key)
-        size = parse_box(box).shape if box else old if old is not None else variable.shape
+        # What an original's checkpoint has may be of another model, and excluded.
+        size = parse_box(box).shape if box else variable.shape
+        size = old if old is not None and (size is None or None in size) else size
         if out.source.checkpoint is not None and new is not None:
             if size is None or _fits(size, new):
                 held.places.append(Place(variable, out.source.checkpoint, key, box))
@@ -67,8 +69,10 @@ def find_held(original: Model, out: Model, nodes: Collection[str]) -> Held:
     return held
 
 
-def _shapes(prefix: Path | None) -> Shapes:
-    return {} if prefix is None else read_shapes(prefix)
+def _shapes(model: Model) -> dict[str, tuple[int, ...]]:
+    """Return the shape of every key in a model's checkpoint."""
+    forms = read_held(model.source).forms.items()
+    return {key: form.shape for key, form in forms if form.shape is not None}
 
 
 def find_initializer(model: Model, variable: Variable) -> str | None:

@@ -8,7 +8,7 @@ from graphfreeze.emit.boxes import parse_box
 from graphfreeze.model.records import VariableRecord
 from graphfreeze.model.saver import saved_entries
 from graphfreeze.model.verify_records import ChangeRecord
-from graphfreeze.read.checkpoint_values import CheckpointValues, open_values
+from graphfreeze.read.checkpoint_values import CheckpointValues, find_values
 from graphfreeze.read.number_types import Array, find_number_type
 from graphfreeze.selection.resolve import FROZEN
 
@@ -22,8 +22,7 @@ class RestoredValues:
     def __init__(self, opened: Opened, told: Sequence[VariableRecord]) -> None:
         """Look at the variables; raises CheckError, LoadError."""
         self.opened, self.told = opened, told
-        prefix = opened.model.source.checkpoint
-        self._stored = None if prefix is None else open_values(prefix)
+        self._stored = find_values(opened.model.source)
         self._saved = saved_entries(opened.model.graph, opened.model.saver_ops)
         names = [v.name for v in told if self._find_stored(v) is None]
         self._kept = dict(zip(names, opened.values(names), strict=True))
