@@ -3,6 +3,7 @@
 import math
 import os
 import shutil
+from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 
@@ -11,7 +12,8 @@ from graphfreeze.emit.changed_values import Values
 from graphfreeze.emit.contents import Contents, find_contents
 from graphfreeze.emit.groups import grouped
 from graphfreeze.emit.initial_values import initialize
-from graphfreeze.emit.linking import is_linked
+from graphfreeze.emit.linking import find_replaced, is_linked
+from graphfreeze.emit.table_file import write_index
 from graphfreeze.model.records import NAME
 from graphfreeze.model.saver import Entry
 from graphfreeze.read.checkpoint_index import read_index
@@ -39,10 +41,16 @@ def write_checkpoint(draft: Draft, folder: Path) -> None:
     (folder / "checkpoint").write_text(state)
 
 
-def link_checkpoint(prefix: Path, to: Path) -> None:
-    """Link or copy the files of a V2 checkpoint to another prefix; raises LoadError."""
-    for file in (Path(f"{prefix}.index"), *read_index(prefix).shards):
-        link_or_copy(file, Path(f"{to}{str(file)[len(str(prefix)) :]}"))
+def link_checkpoint(prefix: Path, to: Path, *, without: Collection[str] = ()) -> None:
+    """Link or copy the files of a V2 checkpoint to another prefix; raises LoadError.
+
+    The index is written anew if some keys are to be left out of it."""
+    index = read_index(prefix)
+    for file in (Path(f"{prefix}.index"), *index.shards):
+        if not without or file.suffix != ".index":
+            link_or_copy(file, Path(f"{to}{str(file)[len(str(prefix)) :]}"))
+    if without:
+        write_index(index, Path(f"{to}.index"), without)
 
 
 def link_or_copy(file: Path, to: Path) -> None:
@@ -61,7 +69,7 @@ def _merge(draft: Draft, contents: Contents, folder: Path) -> None:
     prefixes, links = [], is_linked(draft, contents)
     if links:
         prefixes.append(parts / "old")
-        link_checkpoint(contents.held.place, prefixes[0])
+        link_checkpoint(contents.held.place, prefixes[0], without=find_replaced(contents))
     with building() as tf, session(tf) as sess:
         values = Values(tf, sess, draft, contents)
         if contents.initialized:

@@ -8,7 +8,6 @@ from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.edits import (
     FromCheckpoint,
     FromConst,
-    FromInitializer,
     Reset,
     WithRows,
 )
@@ -31,6 +30,7 @@ def find_reasons(contents: Contents, *, compact: bool = False) -> dict[str, list
     is of format V1                   are written anew: their format knows no merging
     has a key whose value changes,    are written anew: a key cannot stand in two files
     or goes by another name
+    has keys whose values begin anew  are linked, and an index written that leaves them out
     has keys that nothing restores    are linked, or written anew without them if asked so
     none of it                        are linked
     ================================  ====================================================
@@ -56,6 +56,12 @@ def find_left(contents: Contents) -> Mapping[str, int]:
     return {key: size for key, size in held.sizes.items() if key not in taken}
 
 
+def find_replaced(contents: Contents) -> list[str]:
+    """Return the keys of the source whose values begin anew, and none is made of the old one."""
+    keys = dict.fromkeys(entry.key for entry in contents.new)
+    return [k for k in keys if k in contents.held.sizes and contents.recipes[k].is_initial]
+
+
 def _changes(contents: Contents) -> Iterator[tuple[str, str]]:
     """Yield the keys that the source's files have otherwise, and what changes each."""
     held = contents.held
@@ -64,11 +70,11 @@ def _changes(contents: Contents) -> Iterator[tuple[str, str]]:
         is_named = held.names.key(key) != key
         if is_named and recipe.base is None:
             yield key, RENAMED
-        if recipe != KEPT and (key in held.sizes or (not held.is_v2 and key in held.forms)):
-            yield key, _reason(recipe, key in held.names.excluded)
+        if recipe != KEPT and not recipe.is_initial and key in held.sizes:
+            yield key, _reason(recipe)
 
 
-def _reason(recipe: Recipe, is_excluded: bool) -> str:
+def _reason(recipe: Recipe) -> str:
     """Return what gives a key of the source another value."""
     if recipe.is_grown:
         return "--add-words"
@@ -77,8 +83,6 @@ def _reason(recipe: Recipe, is_excluded: bool) -> str:
     if any(isinstance(change, Reset) for change in recipe.changes):
         return "--keep-slots"
     match recipe.base:
-        case FromInitializer():
-            return "--checkpoint-exclude" if is_excluded else "values that begin anew"
         case FromCheckpoint():
             return "--keep-slots"
         case FromConst():

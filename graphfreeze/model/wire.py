@@ -61,7 +61,8 @@ def read_varint(raw: Buffer, at: int) -> tuple[int, int]:
     raise DecodeError(f"no number ends before byte {at}")
 
 
-def _to_varint(value: int) -> bytes:
+def to_varint(value: int) -> bytes:
+    """Return a number as a varint."""
     out = bytearray()
     while value > 0x7F:
         out.append(value & 0x7F | 0x80)
@@ -160,4 +161,4 @@ class BinaryCodec:
 
 
 def _tagged(number: int, body: bytes) -> bytes:
-    return _to_varint(number << 3 | LENGTH_DELIMITED) + _to_varint(len(body)) + body
+    return to_varint(number << 3 | LENGTH_DELIMITED) + to_varint(len(body)) + body

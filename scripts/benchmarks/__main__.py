@@ -9,11 +9,12 @@ from graphfreeze.cli.chatter import without_chatter
 with without_chatter():
     import tensorflow.compat.v1 as tf
 
-    from benchmarks import patch, rows
+    from benchmarks import checkpoint, patch, rows
 
 HELP = {
     "rows": "time partly frozen tables: JSON, and a plot",
     "patch": "time a train_op as it was, patched and rebuilt: JSON",
+    "checkpoint": "time writing a bundle's checkpoint against restoring and saving it all: JSON",
 }
 OUT = Path(__file__).resolve().parents[2] / "build" / "benchmark"
 
@@ -34,7 +35,7 @@ def main() -> None:
     # That is what the usual recipe does.
     warnings.filterwarnings("ignore", "Converting sparse IndexedSlices to a dense Tensor")
     options.out.mkdir(parents=True, exist_ok=True)
-    benchmark = {"rows": rows, "patch": patch}[options.command]
+    benchmark = {"rows": rows, "patch": patch, "checkpoint": checkpoint}[options.command]
     benchmark.run(benchmark.QUICK if options.quick else benchmark.FULL, options.out)
 
 

@@ -69,6 +69,19 @@ def test_the_plot_is_drawn(out: Path) -> None:
     assert (out / "rows.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_checkpoint(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "benchmarks", "checkpoint", "--quick", "--out", str(tmp_path)]
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(SCRIPTS), *sys.path])}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    result = json.loads((tmp_path / "checkpoint.json").read_text())
+    linked, rewritten = result["cases"]
+    assert (linked["case"], rewritten["case"]) == ("linked", "rewritten")
+    assert all(each["ratio"] > 0 for each in result["cases"])
+    assert all(0 < each["write_ms"] < each["first_ms"] for each in result["cases"])
+    assert result["frozen_bytes"] == 2 * 16 * 16 * 4
+
+
 def test_patch(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "benchmarks", "patch", "--quick", "--out", str(tmp_path)]
     env = {**os.environ, "PYTHONPATH": str(SCRIPTS)}

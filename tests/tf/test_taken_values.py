@@ -1,5 +1,7 @@
 """What a bundle takes of a checkpoint whose names or shapes are not those of the graph."""
 
+import errno
+import os
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +9,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 import graphfreeze
+import graphfreeze.emit.checkpoint as checkpoint
 from graphfreeze import FreezePlan, ValuePlan
 from graphfreeze.errors import EmitError, GraphfreezeError, LoadError
 from graphfreeze.rewrite.edits import SetValue, WithRows
@@ -199,3 +202,63 @@ def test_what_nothing_restores_stays_until_it_is_compacted(source: Path, tmp_pat
     assert files[False].bytes_left == sum(was[key].nbytes for key in left)
     assert (files[True].files, files[True].keys_left) == ("rewritten", 0)
     assert sorted(files[True].reasons["--compact"]) == sorted(left)
+
+
+@pytest.fixture
+def wider(source: Path, tmp_path: Path) -> graphfreeze.FrozenModel:
+    """Return a model of old names with another head, which begins anew."""
+    with tf.Graph().as_default():
+        build(OLD, CLASSES + 2, parts=2)
+        saver = tf.train.Saver().as_saver_def()
+        tf.train.export_meta_graph(str(tmp_path / "wider.meta"), saver_def=saver)
+    model = graphfreeze.load(tmp_path / "wider.meta", checkpoint=source / "values")
+    values = ValuePlan(checkpoint_exclude=(f"{OLD}/head",))
+    return graphfreeze.freeze(model, FreezePlan(freeze=(f"{OLD}/dense",)), values=values)
+
+
+def test_files_are_linked_where_a_value_begins_anew(
+    wider: graphfreeze.FrozenModel, source: Path, tmp_path: Path
+) -> None:
+    told = graphfreeze.report(graphfreeze.api.complete(wider, tmp_path / "out")).values
+    graphfreeze.save(wider, tmp_path / "out")
+    assert told is not None
+    assert (told.files, told.reasons) == ("linked", {})
+    was, now = held(source / "values"), held(tmp_path / "out" / "model")
+    head = f"{OLD}/head/kernel"
+    assert now[head].shape == (WIDTH, CLASSES + 2)
+    assert now.keys() == was.keys()
+    assert all(same(now[key], was[key]) for key in was if key != head)
+    (shard,) = source.glob("values.data-*")
+    inodes = {file.stat().st_ino for file in (tmp_path / "out").glob("model.data-*")}
+    assert shard.stat().st_ino in inodes
+    assert len(inodes) == 2
+    left = told.bytes_left
+    assert left == sum(v.nbytes for k, v in was.items() if "Adam" in k or "power" in k or k == head)
+
+
+def test_another_file_system_gets_copies(
+    wider: graphfreeze.FrozenModel,
+    source: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EXDEV, "another file system")
+
+    monkeypatch.setattr(os, "link", refuse)
+    graphfreeze.save(wider, tmp_path / "out")
+    was, now = held(source / "values"), held(tmp_path / "out" / "model")
+    assert same(now[f"{OLD}/table"], was[f"{OLD}/table"])
+
+
+def test_a_write_that_is_interrupted_leaves_nothing(
+    wider: graphfreeze.FrozenModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = set(tmp_path.iterdir())
+    monkeypatch.setattr(checkpoint, "_save", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        graphfreeze.save(wider, tmp_path / "out")
+    assert set(tmp_path.iterdir()) == before
