@@ -31,16 +31,6 @@ class Contents:
     recipes: Mapping[str, Recipe]
 
     @property
-    def shapes(self) -> Mapping[str, Shape]:
-        """The shapes of what the source has, by the names of the graph."""
-        return {key: form.shape or () for key, form in self.held.forms.items()}
-
-    @property
-    def kept(self) -> tuple[Entry, ...]:
-        """The entries whose values the source has."""
-        return tuple(entry for entry in self.entries if entry.key not in self.recipes)
-
-    @property
     def new(self) -> tuple[Entry, ...]:
         """The entries with another value."""
         return tuple(entry for entry in self.entries if entry.key in self.recipes)

@@ -17,7 +17,7 @@ from graphfreeze.model.records import NAME
 from graphfreeze.model.wire import BinaryCodec, Codec
 from graphfreeze.model.wire_text import TextCodec
 from graphfreeze.rewrite.draft import Draft
-from graphfreeze.rewrite.edits import FromCheckpoint, SetValue
+from graphfreeze.selection.value_plan import ValuePlan
 
 CHECKPOINT, SAVED_MODEL, FROZEN, GRAPH = FORMATS = (
     "checkpoint",
@@ -84,10 +84,8 @@ def write_graph(draft: Draft, dest: Path) -> None:
 
 def _write_values(draft: Draft, folder: Path) -> None:
     """Write a checkpoint of the draft's own keys; files are linked if they have no others."""
-    contents, twin = find_contents(draft), draft.copy()
-    if contents.shapes.keys() - {entry.key for entry in contents.entries}:
-        for entry in contents.kept[:1]:  # if one is written anew, all are
-            twin.apply(SetValue(entry.key, FromCheckpoint(entry.key)))
+    twin = draft.copy()
+    twin.value_plan = ValuePlan(compact=True)
     write_checkpoint(twin, folder)
 
 
