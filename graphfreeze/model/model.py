@@ -10,6 +10,7 @@ from graphfreeze.model.graph import Graph
 from graphfreeze.model.key_names import KeyNames
 from graphfreeze.model.layout import Block
 from graphfreeze.model.main_op import find_main_op
+from graphfreeze.model.recovered import Recovered, recover
 from graphfreeze.model.saver import SaverOps, find_saver
 from graphfreeze.model.training import Training
 from graphfreeze.model.variables import Variable, find_variables
@@ -64,7 +65,20 @@ class Model:
     @cached_property
     def variables(self) -> tuple[Variable, ...]:
         """The variables in GraphDef order."""
-        return find_variables(self.graph, self.collections)
+        return find_variables(self.graph, self.collections, self.untrained)
+
+    @cached_property
+    def recovered(self) -> Recovered | None:
+        """What the ops tell of the variables where no collection does, None where one does."""
+        variables = find_variables(self.graph, self.collections)
+        if not variables or any(each.definition is not None for each in variables):
+            return None
+        return recover(self.graph, variables, self.header)
+
+    @property
+    def untrained(self) -> Mapping[str, str]:
+        """Why floating variables that no collection describes do not learn, by name."""
+        return {} if self.recovered is None else self.recovered.untrained
 
     @cached_property
     def saver_ops(self) -> SaverOps | None:

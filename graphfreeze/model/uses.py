@@ -7,7 +7,7 @@ from graphfreeze.model.attrs import FLOATING
 from graphfreeze.model.control_flow import MERGES
 from graphfreeze.model.graph import Edge, Graph
 from graphfreeze.model.names import TensorRef
-from graphfreeze.model.reads import is_known
+from graphfreeze.model.ops import OpTypeError
 from graphfreeze.model.variables import REF_OPS, RESOURCE_OPS
 
 _PASSING = {
@@ -90,9 +90,12 @@ class Uses:
         op = graph.op(name)
         is_passed = _PASSING.get(op) == edge.slot or (op in MERGES and not self._is_state(name))
         is_computed = op in _COMPUTED and name not in self.moving
-        if not (is_passed or is_computed) or not is_known(graph, graph.nodes[name]):
+        if not (is_passed or is_computed):
             return None
-        types = graph.ops.output_types(graph.nodes[name], graph.functions)
+        try:
+            types = graph.ops.output_types(graph.nodes[name], graph.functions)
+        except OpTypeError:
+            return None
         ports = range(1 if op in MERGES else len(types))
         return [TensorRef(name, port) for port in ports if types[port] in FLOATING] or None
 

@@ -1,6 +1,6 @@
 """The variables of a model, found by their ops and described by its collections."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
 from graphfreeze.model.attrs import (
@@ -71,17 +71,25 @@ class Variable:
         return str(self.definition.save_slice_info_def.full_name) if self.definition else ""
 
 
-def find_variables(graph: Graph, collections: Collections) -> tuple[Variable, ...]:
+def find_variables(
+    graph: Graph, collections: Collections, untrained: Collection[str] = ()
+) -> tuple[Variable, ...]:
     """Return the variables in GraphDef order.
 
-    Without any collection of variables (a bare GraphDef) every differentiable one is trainable.
+    Without any collection of variables (a bare GraphDef) every differentiable one is trainable
+    that is not ``untrained``.
     """
     trainable = dict(_definitions(collections, TRAINABLE))
     local = dict(_definitions(collections, LOCAL))
     described = dict(_definitions(collections, tuple(sorted(collections))))
     is_bare = not described
     return tuple(
-        _variable(node, described.get(name), name in trainable or is_bare, name in local)
+        _variable(
+            node,
+            described.get(name),
+            name in trainable or (is_bare and name not in untrained),
+            name in local,
+        )
         for name, node in graph.nodes.items()
         if node.op in REF_OPS | RESOURCE_OPS
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from graphfreeze.model.graph import Graph
 from graphfreeze.model.model import Model
 from graphfreeze.model.names import TensorRef
-from graphfreeze.model.reads import reads
+from graphfreeze.model.reads import reads, writers
 from graphfreeze.model.training import Training
 from graphfreeze.model.variables import Variable
 from graphfreeze.rewrite.builder import Builder
@@ -17,6 +17,8 @@ from graphfreeze.rewrite.saver_edits import restore_name
 from graphfreeze.rewrite.slices import new_entry
 from graphfreeze.schema import CollectionDef, VariableDef
 
+_INIT_OP = "init_op"
+
 
 @dataclass(frozen=True)
 class RecoverCollections:
@@ -24,9 +26,13 @@ class RecoverCollections:
 
     =====================  ========================================================
     variables              every variable op, with the initializer found in the graph
-    trainable_variables    the floating ones
-    saver                  one under ``graphfreeze/save``, keys are the names of variables
+    trainable_variables    the floating ones but averages and the like
+    init_op                the NoOp that runs all initializers, if there is one
+    saver                  the one in the nodes, else one under ``graphfreeze/save``
+                           whose keys are the names of variables
     =====================  ========================================================
+
+    ``graphfreeze.model.untrained`` says what does not learn.
 
     A variable without an initializer is initialized by its restore op: from the checkpoint.
     """
@@ -47,13 +53,15 @@ class RecoverCollections:
         described = {}
         for variable in draft.variables:
             builder = Builder(variable.name, str(draft.graph.nodes[variable.name].device))
-            described[variable.name] = _describe(training, variable, builder)
+            restoring = _find_restoring(draft, variable) or restore_name(variable)
+            described[variable.name] = _describe(training, variable, builder, restoring)
             yield from builder.edits
         yield _collection("variables", list(described.values()))
         able = (v for v in draft.variables if v.is_trainable and v.name not in draft.graph.aside)
         trainable = [described[v.name] for v in able]
         if trainable:
             yield _collection("trainable_variables", trainable)
+        yield from _init_op(draft)
 
     def verify(self, base: Model, draft: Draft) -> str | None:
         """Look for a variable that is still not described."""
@@ -61,18 +69,34 @@ class RecoverCollections:
         return f"{left[0]} is in no collection" if left and not base.variables else None
 
 
+def _init_op(draft: Draft) -> Iterator[SetCollection]:
+    recovered = draft.base.recovered
+    name = None if recovered is None else recovered.init_op
+    if name is not None and name in draft.graph and _INIT_OP not in draft.collections:
+        yield SetCollection(_INIT_OP, CollectionDef(node_list=CollectionDef.NodeList(value=[name])))
+
+
 def _collection(key: str, definitions: list[VariableDef]) -> SetCollection:
     raws = [definition.SerializeToString() for definition in definitions]
     return SetCollection(key, CollectionDef(bytes_list=CollectionDef.BytesList(value=raws)))
 
 
-def _describe(training: Training, variable: Variable, builder: Builder) -> VariableDef:
+def _find_restoring(draft: Draft, variable: Variable) -> str | None:
+    """Return the op by which the saver that there is gives a variable its value."""
+    graph, saver = draft.graph, draft.saver_ops
+    restored = graph.descendants(saver.keys, data_only=True) if saver is not None else set()
+    return next((name for name in writers(graph, variable) if name in restored), None)
+
+
+def _describe(
+    training: Training, variable: Variable, builder: Builder, restoring: str
+) -> VariableDef:
     read = _read(training.graph, variable, builder)
     initial = training.find_initializer(variable)
     value = training.graph.data_inputs(initial)[1] if initial else None
     return VariableDef(
         variable_name=f"{variable.name}:0",
-        initializer_name=initial or restore_name(variable),
+        initializer_name=initial or restoring,
         snapshot_name=read.tensor_name,
         initial_value_name="" if value is None else value.tensor_name,
         trainable=variable.is_trainable,

@@ -12,11 +12,12 @@ from graphfreeze.model.layout import Block, open_block
 from graphfreeze.model.model import Model, Source
 from graphfreeze.model.names import BadNameError
 from graphfreeze.model.ops import OpRegistry
+from graphfreeze.model.saver_nodes import recover_saver
 from graphfreeze.model.wire import MOST_BYTES
 from graphfreeze.read.kind import NotAGraphError, find_kind
 from graphfreeze.read.strangers import HEAD, find_stranger, find_stranger_by_name
 from graphfreeze.read.tags import choose_part
-from graphfreeze.schema import CollectionDef, MetaGraphDef, SavedModel
+from graphfreeze.schema import CollectionDef, MetaGraphDef, SavedModel, SaverDef
 
 
 def read_document(
@@ -60,6 +61,7 @@ def parse_document(
         if not any(True for _ in part.leaves("node")):
             raise LoadError.not_a_graph(path, "it holds no node")
         header = _header(part)
+        graph = _graph(part, header)
         return Model(
             source=Source(path, kind.label, checkpoint),
             raw=raw,
@@ -67,12 +69,19 @@ def parse_document(
             root=root,
             part=part,
             header=header,
-            graph=_graph(part, header),
+            graph=graph,
             collections=_collections(part),
-            saver=header.saver_def if header.HasField("saver_def") else None,
+            saver=_find_saver(part, header, graph),
         )
     except (DecodeError, BadNameError) as error:
         raise LoadError.truncated(path, str(error), size=len(raw)) from error
+
+
+def _find_saver(part: Block, header: MetaGraphDef, graph: Graph) -> SaverDef | None:
+    """Return what describes the saver; of a GraphDef the nodes alone tell."""
+    if part.find_block(MetaGraphDef) is None and (found := recover_saver(graph)) is not None:
+        header.saver_def.CopyFrom(found)
+    return header.saver_def if header.HasField("saver_def") else None
 
 
 def _graph(part: Block, header: MetaGraphDef) -> Graph:

@@ -97,7 +97,7 @@ class Draft:
     @cached_property
     def variables(self) -> tuple[Variable, ...]:
         """The variables as the graph and the collections now describe them."""
-        return find_variables(self.graph, self.collections)
+        return find_variables(self.graph, self.collections, self.base.untrained)
 
     @property
     def saver_ops(self) -> SaverOps | None:

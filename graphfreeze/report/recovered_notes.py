@@ -1,0 +1,47 @@
+"""What had to be guessed of a graph without collections, in sentences."""
+
+from collections.abc import Iterator
+
+from graphfreeze.errors.base import listed
+from graphfreeze.model.model import Model
+from graphfreeze.model.recovered import Recovered
+from graphfreeze.model.untrained import reasons
+from graphfreeze.report.columns import count_text
+
+_MOST = 3
+
+
+def recovered_notes(model: Model) -> Iterator[str]:
+    """Yield what the ops of a bare graph were taken to mean; nothing where collections tell."""
+    recovered = model.recovered
+    if recovered is None:
+        return
+    slots = {v.name for v in (*model.training.slots, *model.training.bound)}
+    able = [v for v in model.variables if v.is_trainable and v.name not in slots]
+    count = count_text(len(model.variables), "variable")
+    yield f"no collection tells of the {count}; taken for trainable: {len(able):,}"
+    untrained = {n: why for n, why in recovered.untrained.items() if n not in slots}
+    for reason, names in reasons(untrained).items():
+        yield f"taken for not trainable ({reason}): {listed(names, most=_MOST)}"
+    yield _saver(model)
+    yield _init_op(recovered, len(model.variables))
+
+
+def _saver(model: Model) -> str:
+    if model.saver is None:
+        return "the graph has no saver: a bundle and a .meta get a new one"
+    return f"no SaverDef: {model.saver.restore_op_name} was taken for the op that restores"
+
+
+def _init_op(recovered: Recovered, count: int) -> str:
+    bare = recovered.uninitialized
+    if len(bare) == count:
+        return "no variable has an initializer: the checkpoint gives all values"
+    told = "no op was found that runs all initializers"
+    if recovered.init_op is not None:
+        told = f"{recovered.init_op} was taken for the init_op"
+        if recovered.left_out:
+            told += f"; it leaves out {listed(recovered.left_out, most=_MOST)}"
+    if bare:
+        told += f"; no initializer was found of {listed(bare, most=_MOST)}"
+    return told
