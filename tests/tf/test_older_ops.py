@@ -1,16 +1,21 @@
 """Each rule for a newer op against that op, bit by bit."""
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
+import graphfreeze
 from graphfreeze.schema import GraphDef
 from graphfreeze.train.older_ops import TOLD_BY_OLDER, Told, tell_older
 
 Built = Callable[[], object]
 RAW = tf.raw_ops
+SUMS = Path(__file__).parents[2] / "testdata" / "models" / "sparse_sums"
+ONE_THREAD = tf.ConfigProto(intra_op_parallelism_threads=1, inter_op_parallelism_threads=1)
 
 
 def gradient(dtype: type, ids: list[int], segments: list[int], height: int, index: type) -> Built:
@@ -119,3 +124,30 @@ def test_a_band_has_no_older_form(k: tuple[int, int]) -> None:
         made = RAW.MatrixDiagPartV3(input=MATRIX, k=k, padding_value=np.float32(0)).op.name
         nodes = {str(node.name): node for node in graph.as_graph_def().node}
     assert tell_older(Told(nodes[made], nodes)) is None
+
+
+def learn(target: str, folder: Path) -> dict[str, np.ndarray]:
+    """Return what three steps of a bundle for a target make of the variables."""
+    chosen = graphfreeze.FreezePlan(freeze_rows={"wide": "0:20,37", "deep": "::2"})
+    frozen = graphfreeze.freeze(graphfreeze.load(SUMS), chosen, keep=["total_loss:0"])
+    settings = {"optimizer": "adagrad", "learning_rate": 0.1, "target": target}
+    graphfreeze.add_train_op(frozen, loss=["total_loss:0"], **settings)  # type: ignore[arg-type]
+    graphfreeze.save(frozen, folder)
+    told = graphfreeze.report(frozen)
+    newer = {"MatrixDiagPartV3", "MatrixDiagV3", "MatrixSetDiagV3", "SparseSegmentSumGrad"}
+    assert set(told.newer_ops) == (newer if target == "2" else set())
+    assert set(told.ops_rewritten) == (set() if target == "2" else newer)
+    given = json.loads((SUMS / "feeds.json").read_text())["feeds"].items()
+    feeds = {key: np.array(f["values"], f["dtype"]).reshape(f["shape"]) for key, f in given}
+    with tf.Graph().as_default(), tf.Session(config=ONE_THREAD) as session:
+        saver = tf.train.import_meta_graph(str(folder / "model.meta"))
+        saver.restore(session, str(folder / "model"))
+        for _ in range(3):
+            session.run(tf.get_collection("train_op")[0], feeds)
+        return session.run({v.op.name: v for v in tf.global_variables()})
+
+
+def test_both_targets_learn_alike(tmp_path: Path) -> None:
+    old, new = (learn(target, tmp_path / target) for target in ("1.15", "2"))
+    assert old.keys() == new.keys()
+    assert [name for name in old if old[name].tobytes() != new[name].tobytes()] == []
