@@ -568,6 +568,10 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
         TrainError.no_gradient("top/Resize", op="ResizeArea"),
         "node 'top/Resize' (op ResizeArea) has no gradient; choose another --loss, stop it",
     ),
+    "TrainError.undescribed_loops": (
+        TrainError.undescribed_loops(["rnn/while/Exit", "rnn/while/Exit_1"]),
+        "no while_context describes the loops that end at rnn/while/Exit, rnn/while/Exit_1, so",
+    ),
     "TrainError.bad_global_step": (
         TrainError.bad_global_step("it is an op Placeholder"),
         "'global_step' cannot count the steps (it is an op Placeholder); it has to be an integer",

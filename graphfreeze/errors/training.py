@@ -148,6 +148,14 @@ class TrainError(GraphfreezeError):
         )
 
     @classmethod
+    def undescribed_loops(cls, ends: Sequence[str]) -> TrainError:
+        """Name the ends of loops that no while_context describes, so that they have no gradient."""
+        return cls(
+            f"no while_context describes the loops that end at {listed(ends, most=3)}, so they "
+            "have no gradient; give the .meta that was saved with the model, or use --no-train-op"
+        )
+
+    @classmethod
     def bad_global_step(cls, reason: str) -> TrainError:
         """Name what stands in the place of the global step and cannot count."""
         return cls(

@@ -1,6 +1,6 @@
 """Control flow contexts in collections, kept in step with the nodes of the graph."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping
 
 from graphfreeze.model.graph import Graph
 from graphfreeze.model.names import TensorRef, parse_ref
@@ -81,6 +81,26 @@ def _prune_ends(context: WhileContextDef | CondContextDef, gone: Collection[str]
 def node_of(name: str) -> str:
     """Return the node that a context names, by a tensor or as a pivot that is waited for."""
     return parse_ref(str(name).removeprefix("^")).node
+
+
+def described_exits(collections: Mapping[str, CollectionDef]) -> dict[str, bool]:
+    """Return the Exits that a while_context names, and whether its loop lets gradients back."""
+    found: dict[str, bool] = {}
+    for key, kind in CONTEXTS.items():
+        entry = collections.get(key)
+        for raw in entry.bytes_list.value if entry is not None else ():
+            found.update(_exits_in(kind.FromString(raw)))
+    return found
+
+
+def _exits_in(context: WhileContextDef | CondContextDef) -> Iterator[tuple[str, bool]]:
+    """Yield the Exits of a loop, and of those inside it."""
+    if isinstance(context, WhileContextDef):
+        yield from ((node_of(str(name)), context.back_prop) for name in context.loop_exit_names)
+    for nested in context.nested_contexts:
+        which = nested.WhichOneof("ctxt")
+        if which is not None:
+            yield from _exits_in(getattr(nested, which))
 
 
 def nodes_in_loops(graph: Graph) -> set[str]:

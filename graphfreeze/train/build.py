@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import Any, Protocol
 
 from graphfreeze.errors import TrainError
-from graphfreeze.model.control_flow import CONTEXTS
+from graphfreeze.model.control_flow import CONTEXTS, EXITS, described_exits
 from graphfreeze.model.names import TensorRef
 from graphfreeze.model.op_origins import with_origins
 from graphfreeze.model.reads import writers
@@ -78,7 +78,7 @@ def build_train_op(
         with tf.name_scope(f"{MARK}/"):
             step = _global_step(tf)
             names = {variable.name for variable in _learning(draft, selection)}
-            pairs = _gradients(tf, names, losses)
+            pairs = _gradients(tf, draft, names, losses)
             reached = [(gradient, v) for gradient, v in pairs if gradient is not None]
             if not reached:
                 raise TrainError.nothing_to_train(", ".join(r.tensor_name for r in losses))
@@ -160,18 +160,32 @@ def _learning(draft: Draft, selection: Selection) -> list[Variable]:
 
 
 def _gradients(
-    tf: ModuleType, trained: Collection[str], losses: Sequence[TensorRef]
+    tf: ModuleType, draft: Draft, trained: Collection[str], losses: Sequence[TensorRef]
 ) -> Sequence[tuple[object, TFVariable]]:
     """Return gradient and variable for each variable that is left; a gradient may be None."""
     graph = tf.get_default_graph()
     found = (v for key in TRAINABLE for v in graph.get_collection(key))
     left = {v.op.name: v for v in found if v.op.name in trained}
     ys = [graph.get_tensor_by_name(ref.tensor_name) for ref in losses]
-    with _refusing(tf):
+    with _refusing(tf), _refusing_loops(draft, losses):
         # As tf.train's own minimize: no update may come before a gradient that reads the same
         # buffer, as that of a product's other factor does.
         gradients = tf.gradients(ys, list(left.values()), gate_gradients=True)
     return list(zip(gradients, left.values(), strict=True))
+
+
+@contextmanager
+def _refusing_loops(draft: Draft, losses: Sequence[TensorRef]) -> Iterator[None]:
+    """Name the loops without a context that TensorFlow stumbles over; raises TrainError."""
+    try:
+        yield
+    except AttributeError as error:
+        graph, known = draft.graph, described_exits(draft.collections)
+        above = graph.ancestors(ref.node for ref in losses)
+        ends = [n for n in graph.nodes if n in above and graph.op(n) in EXITS and n not in known]
+        if not ends:
+            raise
+        raise TrainError.undescribed_loops(ends) from error
 
 
 def _updates(draft: Draft, selection: Selection) -> list[str]:

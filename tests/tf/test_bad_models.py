@@ -15,7 +15,7 @@ from graphfreeze.api import FrozenModel, add_train_op, complete, freeze, load, s
 from graphfreeze.errors import LoadError, RewriteError, TrainError
 from graphfreeze.model.sketch import sketch_meta_graph
 from graphfreeze.rewrite.edits import AddFunction
-from graphfreeze.schema import FunctionDef, NodeDef
+from graphfreeze.schema import FunctionDef, MetaGraphDef, NodeDef
 from graphfreeze.selection.plan import FreezePlan
 
 MODELS = Path(__file__).parents[2] / "testdata" / "models"
@@ -282,3 +282,15 @@ def test_report_of_a_variable_that_the_loss_does_not_reach(tmp_path: Path) -> No
     assert states["w"] == "trainable"
     assert states["v"] == "not reached"
     assert json.dumps(graphfreeze.report(result).keys_added).count("v/") == 0
+
+
+def test_a_loop_that_no_collection_describes(tmp_path: Path) -> None:
+    meta = MetaGraphDef.FromString((MODELS / "loop_lookup" / "model.ckpt.meta").read_bytes())
+    del meta.collection_def["while_context"]
+    (tmp_path / "in.meta").write_bytes(meta.SerializeToString())
+    result = freeze(load(tmp_path / "in.meta"), FreezePlan(freeze=("kernel",)))
+    with pytest.raises(
+        TrainError, match=r"no while_context describes the loops that end at .*Exit"
+    ):
+        add_train_op(result, optimizer="sgd", learning_rate=0.1)
+    assert result.train is None

@@ -1,6 +1,6 @@
 """Where tf.gradients lets a gradient through, op by op."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -18,12 +18,12 @@ from graphfreeze.check.explain.gradient_ops import (
 )
 from graphfreeze.model.attrs import dtype_name
 from graphfreeze.model.collected import Collections
-from graphfreeze.model.control_flow import CONTEXTS, EXITS, node_of
+from graphfreeze.model.control_flow import EXITS, described_exits
 from graphfreeze.model.graph import Edge, Graph
 from graphfreeze.model.names import TensorRef
 from graphfreeze.model.op_registry import load_shipped
 from graphfreeze.model.reads import is_known
-from graphfreeze.schema import CondContextDef, FunctionDef, NodeDef, WhileContextDef
+from graphfreeze.schema import FunctionDef, NodeDef
 
 _SWITCHES = frozenset({"Switch", "RefSwitch"})
 _MADE_UP = "_gradient_op_type"  # an attribute: the op has the gradient of that name
@@ -132,20 +132,4 @@ class Flow:
 
     @cached_property
     def _exits(self) -> dict[str, bool]:
-        """The Exits that a while_context names, and whether its loop lets gradients back."""
-        found: dict[str, bool] = {}
-        for key, kind in CONTEXTS.items():
-            entry = self.collections.get(key)
-            for raw in entry.bytes_list.value if entry is not None else ():
-                found.update(_exits_in(kind.FromString(raw)))
-        return found
-
-
-def _exits_in(context: WhileContextDef | CondContextDef) -> Iterator[tuple[str, bool]]:
-    """Yield the Exits of a loop, and of those inside it."""
-    if isinstance(context, WhileContextDef):
-        yield from ((node_of(str(name)), context.back_prop) for name in context.loop_exit_names)
-    for nested in context.nested_contexts:
-        which = nested.WhichOneof("ctxt")
-        if which is not None:
-            yield from _exits_in(getattr(nested, which))
+        return described_exits(self.collections)
