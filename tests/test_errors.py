@@ -724,6 +724,10 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
         ExportError.too_large(3_000_000_000),
         "3,000,000,000 bytes of values do not fit into a frozen .pb, which ends at 2 GB; use",
     ),
+    "ExportError.missing_ops": (
+        ExportError.missing_ops(["Zebra"], version="2.21.0"),
+        "TensorFlow 2.21.0 lacks ops that the outputs need: Zebra; load them with --op-library",
+    ),
     "ExportError.not_frozen": (
         ExportError.not_frozen("no op Foo\n"),
         "TensorFlow cannot make constants of the variables (no op Foo); use --format savedmodel",

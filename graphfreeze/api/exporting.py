@@ -17,7 +17,8 @@ from graphfreeze.emit.exporting import (
     write_plain_checkpoint,
     write_served,
 )
-from graphfreeze.errors import ExportError
+from graphfreeze.emit.libraries import load_libraries
+from graphfreeze.errors import ExportError, PathLike
 from graphfreeze.exported import Exported
 from graphfreeze.guard.rebuild_saver import RebuildSaver
 from graphfreeze.model.exported_records import ExportRecord
@@ -52,6 +53,7 @@ def export(
     signature: str | None = None,
     tags: Sequence[str] | None = None,
     clear_devices: bool = False,
+    op_libraries: Sequence[PathLike] = (),
     force: bool = False,
 ) -> ExportRecord:
     """Write the model that a bundle was made of, with the values that were trained since.
@@ -71,11 +73,14 @@ def export(
     Of a frozen graph ``outputs``, else those of a signature, say what is kept. ``tags`` are of the
     SavedModel, those of the original but for ``train``, or ``serve``, by default.
 
-    ``force`` replaces a file or a former export. TensorFlow is started where values change or are
-    left out, and for ``frozen-pb``. Raises ExportError, EmitError, LoadError, UndoError.
+    ``op_libraries`` are files of ops that TensorFlow does not have and that outputs of
+    ``frozen-pb`` need. ``force`` replaces a file or a former export. TensorFlow is started where
+    values change or are left out, and for ``frozen-pb``. Raises ExportError, EmitError, LoadError,
+    UndoError.
     """
     place = Path(dest)
     check_dest(format, place, model.source, force=force)
+    load_libraries(op_libraries)
     asked = Asked(signature, tuple(inputs), tuple(outputs))
     exported = _restored(get_trained(model, checkpoint), asked)
     draft = exported.draft

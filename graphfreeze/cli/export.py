@@ -32,6 +32,7 @@ class ExportOptions(msgspec.Struct, frozen=True):
     checkpoint: str | None
     variables: str
     clear_devices: bool
+    op_library: tuple[str, ...]
     input: tuple[str, ...]
     output: tuple[str, ...]
     signature: str | None
@@ -91,6 +92,7 @@ def _parse_tags(
     help="Of the SavedModel, with commas. Default: the original's but for 'train', or 'serve'.",
 )
 @options.clear_devices
+@options.op_library
 @click.option("--force", is_flag=True, help="Replace DEST, a file or what was exported before.")
 @options.as_json
 @click.pass_context
@@ -111,6 +113,7 @@ def export(context: click.Context, /, **_: object) -> None:
             checkpoint=chosen.checkpoint,
             variables=chosen.variables,
             clear_devices=chosen.clear_devices,
+            op_libraries=chosen.op_library,
             inputs=chosen.input,
             outputs=chosen.output,
             signature=chosen.signature,

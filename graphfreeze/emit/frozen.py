@@ -9,10 +9,11 @@ from google.protobuf.message import EncodeError
 from graphfreeze.emit.source import reason_of
 from graphfreeze.errors import ExportError
 from graphfreeze.model.names import TensorRef, parse_ref
+from graphfreeze.model.op_origins import with_origins
 from graphfreeze.read.number_types import find_number_type
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.message import importable, meta_graph
-from graphfreeze.runtime import building, session
+from graphfreeze.runtime import building, missing_ops, session
 from graphfreeze.schema import GraphDef
 
 MOST_BYTES = 2**31 - 1
@@ -39,9 +40,13 @@ def frozen_graph(draft: Draft, outputs: Sequence[TensorRef], checkpoint: Path | 
     whole = importable(meta_graph(draft)).graph_def
     saver = draft.saver
     ends = [] if checkpoint is None or saver is None else [parse_ref(saver.restore_op_name).node]
+    first = _part(draft, whole, [*names, *ends])
     with building() as tf, session(tf) as sess:
+        lacking = missing_ops(str(n.op) for n in first.node if n.op not in draft.graph.functions)
+        if lacking:
+            raise ExportError.missing_ops(with_origins(lacking), version=tf.__version__)
         try:
-            tf.import_graph_def(_part(draft, whole, [*names, *ends]), name="")
+            tf.import_graph_def(first, name="")
             _add_reads(tf, draft, names)
             if checkpoint is not None and saver is not None:
                 feeds = {str(saver.filename_tensor_name): str(checkpoint)}

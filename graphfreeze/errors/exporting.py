@@ -88,6 +88,14 @@ class ExportError(GraphfreezeError):
         )
 
     @classmethod
+    def missing_ops(cls, ops: Sequence[str], *, version: str) -> ExportError:
+        """Name the ops, with what brings them, of what is kept and that TensorFlow lacks."""
+        return cls(
+            f"TensorFlow {version} lacks ops that the outputs need: {joined(ops)}; load them with "
+            "--op-library FILE.so, or use --format savedmodel"
+        )
+
+    @classmethod
     def not_frozen(cls, reason: str) -> ExportError:
         """Pass on why TensorFlow cannot make constants of the variables."""
         return cls(

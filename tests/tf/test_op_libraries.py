@@ -87,6 +87,15 @@ def test_freeze_and_verify(library: Path, model: Path, tmp_path: Path) -> None:
     assert (refused.returncode, "GfDouble" in refused.stderr) == (2, True)
     proved = run("verify", model, "out", *given, folder=tmp_path)
     assert proved.returncode == 0, proved.stdout + proved.stderr
+    export = ["export", "out", "frozen.pb", "--format", "frozen-pb", "--output", "z:0"]
+    refused = run(*export, folder=tmp_path)
+    told = "lacks ops that the outputs need: GfDouble; load them with --op-library FILE.so, or use"
+    assert (refused.returncode, told in refused.stderr) == (2, True)
+    written = run(*export, *given, folder=tmp_path)
+    assert written.returncode == 0, written.stderr
+    ops = [node.op for node in graphfreeze.load(tmp_path / "frozen.pb").graph.nodes.values()]
+    assert {"GfDouble", "Const"} <= set(ops)
+    assert "VariableV2" not in ops
 
 
 def test_initial_values(library: Path, model: Path, tmp_path: Path) -> None:
