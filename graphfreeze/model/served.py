@@ -43,6 +43,12 @@ def find_inputs(
     return sorted(found, key=lambda ref: (places[ref.node], ref.port or 0))
 
 
+def find_defaults(graph: Graph, outputs: Iterable[TensorRef]) -> list[str]:
+    """Return the placeholders with a default that outputs need, such as a rate of dropout."""
+    needed = graph.ancestors(ref.node for ref in outputs)
+    return [n for n in graph.nodes if n in needed and graph.op(n) == "PlaceholderWithDefault"]
+
+
 def find_outputs(graph: Graph, collections: Collections) -> tuple[list[TensorRef], bool]:
     """Return the tensors that may be the outputs, and whether that leaves no doubt.
 

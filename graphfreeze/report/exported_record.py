@@ -10,6 +10,7 @@ from graphfreeze.model.exported_records import ExportRecord, ServedRecord
 from graphfreeze.model.main_op import OP_SIGNATURES
 from graphfreeze.model.manifest import path_text
 from graphfreeze.model.names import TensorRef
+from graphfreeze.model.served import find_defaults
 from graphfreeze.schema import TensorInfo
 
 
@@ -78,6 +79,12 @@ def _notes(exported: Exported, form: str) -> Iterator[str]:
             f"the model has no signature: {served.name!r} was made of {inputs} and "
             f"{_names(list(served.outputs.values()))}; say otherwise with --input and --output"
         )
+    if served is not None:
+        fed = {ref.node for ref in served.inputs.values()}
+        defaults = find_defaults(draft.graph, served.outputs.values())
+        if left := [name for name in defaults if name not in fed]:
+            names = listed(left)
+            yield f"{names} is no input and keeps its default; name it with --input if need be"
     if form == FROZEN and exported.has_guessed_outputs:
         names = listed([ref.tensor_name for ref in exported.outputs])
         yield f"no signature says what the outputs are: {names} was taken; name them with --output"
