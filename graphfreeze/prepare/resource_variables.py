@@ -12,7 +12,7 @@ from graphfreeze.model.reads import is_ref_edge
 from graphfreeze.model.variables import REF_OPS
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.edits import Edit, ReplaceNode
-from graphfreeze.rewrite.resource_entries import resource_collections
+from graphfreeze.rewrite.resource_entries import resource_collections, resource_signatures
 from graphfreeze.rewrite.resource_reads import ResourceReads
 from graphfreeze.rewrite.resource_twins import find_twin, handle_node, twin_node
 from graphfreeze.rewrite.resource_views import ResourceViews
@@ -36,7 +36,9 @@ class ResourceVariables:
     what they yield              a read that waits for them
     RefSwitch, RefEnter, ...     Switch, Enter, ... of the handle
     RefMerge                     Merge of values, or of handles if something writes through it
-    collections of variables     say so; others name a read where they named a ref
+    collections of variables     say so
+    other collections,           name a read where they named a ref
+    signatures
     ===========================  ============================================================
 
     Names, devices, control edges, keys and slices of checkpoints stay. Raises RewriteError for an
@@ -53,7 +55,8 @@ class ResourceVariables:
         views = ResourceViews(draft.graph, reads)
         convert = _Conversion(draft.graph, reads, views.reread())
         twins = [twin for name in draft.graph.nodes if (twin := convert.node(name)) is not None]
-        listed = list(resource_collections(draft.collections, reads))
+        listed: list[Edit] = [*resource_collections(draft.collections, reads)]
+        listed += resource_signatures(draft.signatures, reads)
         yield from reads.added.values()
         yield from map(ReplaceNode, twins)
         yield from listed

@@ -1,12 +1,14 @@
-"""What collections say of variables, and of refs, when the variables are resources."""
+"""What collections and signatures say of variables, and of refs, when variables are resources."""
 
 from collections.abc import Iterator, Mapping
 
 from graphfreeze.model.collected import parse_variable_def
 from graphfreeze.model.names import find_ref, parse_ref
-from graphfreeze.rewrite.edits import SetCollection
+from graphfreeze.rewrite.edits import SetCollection, SetSignature
 from graphfreeze.rewrite.resource_reads import ResourceReads
-from graphfreeze.schema import CollectionDef
+from graphfreeze.schema import CollectionDef, SignatureDef, types_pb2
+
+_REF = int(types_pb2.DT_FLOAT_REF) - int(types_pb2.DT_FLOAT)
 
 
 def resource_collections(
@@ -28,6 +30,21 @@ def resource_collections(
                 twin.node_list.value[:] = names
         if twin != entry:
             yield SetCollection(key, twin)
+
+
+def resource_signatures(
+    signatures: Mapping[str, SignatureDef], reads: ResourceReads
+) -> Iterator[SetSignature]:
+    """Yield the signatures that name refs, with reads in their place."""
+    for key, signature in signatures.items():
+        twin = SignatureDef()
+        twin.CopyFrom(signature)
+        for info in (*twin.inputs.values(), *twin.outputs.values()):
+            if info.name:  # a sparse tensor is made of what ops compute
+                info.name = _value_name(str(info.name), reads)
+                info.dtype -= _REF if info.dtype > _REF else 0
+        if twin != signature:
+            yield SetSignature(key, twin)
 
 
 def _resource(raw: bytes, reads: ResourceReads) -> bytes:

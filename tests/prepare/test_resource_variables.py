@@ -10,8 +10,16 @@ from graphfreeze.model.sketch import format_node
 from graphfreeze.prepare.resource_variables import ResourceVariables
 from graphfreeze.read.sketch import parse_sketch
 from graphfreeze.rewrite.draft import Draft
+from graphfreeze.rewrite.edits import SetSignature
 from graphfreeze.rewrite.run import run
-from graphfreeze.schema import AttrValue, CollectionDef, CondContextDef, types_pb2
+from graphfreeze.schema import (
+    AttrValue,
+    CollectionDef,
+    CondContextDef,
+    SignatureDef,
+    TensorInfo,
+    types_pb2,
+)
 
 W = "w = VariableV2() {shape: [2]}\n"
 X = "x = Placeholder() {shape: [2]}\n"
@@ -257,6 +265,21 @@ def test_collections() -> None:
     assert [each.kind for each in draft.variables] == ["resource", "resource"]
     found = node_entries(draft.collections, "update_ops")
     assert found == ["up/graphfreeze/value:0", "up", "w/read:0", "x:0"]
+
+
+def test_signatures() -> None:
+    refs = {"w": "w:0", "up": "up:0"}
+    infos = {n: TensorInfo(name=t, dtype=types_pb2.DT_FLOAT_REF) for n, t in refs.items()}
+    infos["y"] = TensorInfo(name="y:0", dtype=types_pb2.DT_FLOAT)
+    draft = Draft(parse_sketch(W + READ + X + "up = AssignSub(w, x)\ny = Neg(x)\n"))
+    draft.apply(SetSignature("serve", SignatureDef(outputs=infos)))
+    draft.apply(SetSignature("main", SignatureDef(outputs={"main": TensorInfo(name="up")})))
+    run(draft, [ResourceVariables()])
+    made = draft.signatures["serve"].outputs
+    names = {key: info.name for key, info in made.items()}
+    assert names == {"w": "w/read:0", "up": "up/graphfreeze/value:0", "y": "y:0"}
+    assert {info.dtype for info in made.values()} == {types_pb2.DT_FLOAT}
+    assert draft.signatures["main"].outputs["main"].name == "up"
 
 
 def test_what_is_new_in_a_branch_joins_its_context() -> None:
