@@ -13,6 +13,7 @@ from graphfreeze.model.variables import REF_OPS
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.edits import Edit, ReplaceNode
 from graphfreeze.rewrite.resource_entries import resource_collections, resource_signatures
+from graphfreeze.rewrite.resource_lookups import row_lookup
 from graphfreeze.rewrite.resource_reads import ResourceReads
 from graphfreeze.rewrite.resource_twins import find_twin, handle_node, twin_node
 from graphfreeze.rewrite.resource_views import ResourceViews
@@ -29,6 +30,7 @@ class ResourceVariables:
     ===========================  ============================================================
     VariableV2, Variable         VarHandleOp; ``shared_name`` is the variable's name
     Identity of the ref          ReadVariableOp
+    Gather of its rows           ResourceGather
     any other use by value       takes a read, which runs when the ref would have been read
     a read whose memory a writer changes before it is used
                                  a read of the consumer's own, see ``rewrite/resource_views``
@@ -53,7 +55,10 @@ class ResourceVariables:
         if not reads.refs:
             return
         views = ResourceViews(draft.graph, reads)
-        convert = _Conversion(draft.graph, reads, views.reread())
+        variables = {variable.name: variable for variable in draft.variables}
+        found = {name: row_lookup(views, variables, name) for name in draft.graph.nodes}
+        lookups = {name: node for name, node in found.items() if node is not None}
+        convert = _Conversion(draft.graph, reads, views.reread(lookups), lookups)
         twins = [twin for name in draft.graph.nodes if (twin := convert.node(name)) is not None]
         listed: list[Edit] = [*resource_collections(draft.collections, reads)]
         listed += resource_signatures(draft.signatures, reads)
@@ -75,6 +80,7 @@ class _Conversion:
     graph: Graph
     reads: ResourceReads
     reread: Mapping[Edge, TensorRef]
+    lookups: Mapping[str, NodeDef]
 
     def node(self, name: str) -> NodeDef | None:
         """Return what is to stand in the place of a node, None if it stays as it is."""
@@ -83,6 +89,8 @@ class _Conversion:
             return handle_node(node)
         if name in self.reads.merges:
             return _with_inputs(node, self._taken(name, ()), op="Merge")
+        if name in self.lookups:
+            return self.lookups[name]
         inputs = graph.inputs(name)
         edges = [Edge(name, slot) for slot, ref in enumerate(inputs) if ref in self.reads.refs]
         by_ref = [edge for edge in edges if is_ref_edge(graph, edge)]

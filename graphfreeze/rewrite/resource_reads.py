@@ -77,7 +77,7 @@ class ResourceReads:
 
     def value(self, ref: TensorRef) -> TensorRef:
         """Return a read that waits for the ref alone, one of the model's own if there is any."""
-        own = next((e.consumer for e in self.graph.edges_of(ref) if self._is_plain(e)), None)
+        own = next((e.consumer for e in self.graph.edges_of(ref) if self.is_plain(e)), None)
         if own is not None:
             return TensorRef(own)
         role = "read" if self.graph.op(ref.node) in REF_OPS else "value"
@@ -99,14 +99,17 @@ class ResourceReads:
 
     def is_read(self, edge: Edge) -> bool:
         """Tell whether the consumer is itself a read, on the device of the variable."""
-        return self.graph.op(edge.consumer) == "Identity" and self._is_beside(edge)
+        return self.graph.op(edge.consumer) == "Identity" and self.is_beside(
+            edge.consumer, self.graph.ref_at(edge)
+        )
 
-    def _is_plain(self, edge: Edge) -> bool:
+    def is_plain(self, edge: Edge) -> bool:
+        """Tell whether the consumer is a read that waits for the ref alone."""
         return self.is_read(edge) and len(self.graph.inputs(edge.consumer)) == 1
 
-    def _is_beside(self, edge: Edge) -> bool:
+    def is_beside(self, name: str, ref: TensorRef) -> bool:
         """Tell whether a node stays on the device of the variable, where its handle is."""
-        node, variable = self.graph.nodes[edge.consumer], self._owner(self.graph.ref_at(edge))
+        node, variable = self.graph.nodes[name], self.owner(ref)
         known = ("", self.graph.nodes[variable].device)
         return node.device in known or variable in colocations(node)
 
@@ -122,7 +125,8 @@ class ResourceReads:
         others = (edge for edge in edges if edge.consumer not in known)
         return any(is_ref_edge(self.graph, e) or any(self._waits(e)) for e in others)
 
-    def _owner(self, ref: TensorRef) -> str:
+    def owner(self, ref: TensorRef) -> str:
+        """Return a variable that a ref stands for, the first of them by name."""
         return min(self.refs[ref])
 
     def _waits(self, edge: Edge) -> Iterator[TensorRef]:
@@ -173,6 +177,6 @@ class ResourceReads:
         is_read = op == "ReadVariableOp"
         dtype = self.graph.dtype(ref) if is_read else int(types_pb2.DT_RESOURCE)
         attrs = {"dtype" if is_read else "T": type_attr(dtype)}
-        device = str(self.graph.nodes[self._owner(ref)].device)
+        device = str(self.graph.nodes[self.owner(ref)].device)
         self.added[name] = AddNode(name, op, (handle.tensor, *handle.waits), attrs, device)
         return TensorRef(name)

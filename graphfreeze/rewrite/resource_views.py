@@ -11,8 +11,9 @@ a resource keeps what it saw. There such a consumer takes a read of its own, whi
                                                y = Neg(y/graphfreeze/read, ^a)
 """
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from graphfreeze.model.attrs import find_attr, type_attr
 from graphfreeze.model.control_flow import MERGES
@@ -35,24 +36,25 @@ class ResourceViews:
 
     graph: Graph
     reads: ResourceReads
-    sources: dict[TensorRef, TensorRef] = field(default_factory=dict)
     led: dict[TensorRef, TensorRef] = field(default_factory=dict)
 
-    def reread(self) -> dict[Edge, TensorRef]:
-        """Return the edges that are to carry a read of their own, and those reads."""
-        self._find()
+    def reread(self, lookups: Container[str] = ()) -> dict[Edge, TensorRef]:
+        """Return the edges that are to carry a read of their own, and those reads.
+
+        ``lookups`` are the nodes that read for themselves."""
         found: dict[Edge, TensorRef] = {}
         for view in self.sources:
             for edge in self.graph.edges_of(view):
                 waits = [control(name) for name in dict.fromkeys(self._waits(edge))]
-                if waits:
+                if waits and edge.consumer not in lookups:
                     root = self._root(view)
                     found[edge] = self.reads.read_at(edge, self._handle(view), waits, root)
         return found
 
-    def _find(self) -> None:
-        """Note every value that is a variable's memory, and what it was taken from."""
-        reads, graph = self.reads, self.graph
+    @cached_property
+    def sources(self) -> dict[TensorRef, TensorRef]:
+        """Every value that is a variable's memory, and what it was taken from."""
+        reads, graph, found = self.reads, self.graph, dict[TensorRef, TensorRef]()
         todo = [
             (TensorRef(edge.consumer), ref)
             for ref in reads.refs
@@ -61,8 +63,9 @@ class ResourceViews:
         ]
         while todo:
             view, source = todo.pop(0)
-            self.sources[view] = source
+            found[view] = source
             todo.extend((out, view) for edge in graph.edges_of(view) for out in self._beyond(edge))
+        return found
 
     def _beyond(self, edge: Edge) -> Iterator[TensorRef]:
         """Yield the outputs of a node that still are what it took."""

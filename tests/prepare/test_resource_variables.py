@@ -24,6 +24,7 @@ from graphfreeze.schema import (
 W = "w = VariableV2() {shape: [2]}\n"
 X = "x = Placeholder() {shape: [2]}\n"
 P = "p = Placeholder() {dtype: bool, shape: []}\n"
+IDS = "at = Const() {value: [0, 1]}\naxis = Const() {value: 0}\n"
 READ = "w/read = Identity(w)\n"
 BRANCHES = W + P + X + "s = RefSwitch(w, p)\na = Assign(s:1, x)\nb = AssignAdd(s, x)\n"
 WRITTEN = "s = Switch(w, p)\na = AssignVariableOp(s:1, x)\nb = AssignAddVariableOp(s, x)\n"
@@ -204,6 +205,34 @@ CASES = {
         ADDED_TOO + "y = Neg(y/graphfreeze/read, ^a)\n"
         'e/graphfreeze/handle = Enter(w) {frame_name: "f", is_constant: true}\n'
         "y/graphfreeze/read = ReadVariableOp(e/graphfreeze/handle, ^a) {dtype: float32}\n",
+    ),
+    "a lookup of rows, of the read and of the ref": (
+        W + READ + IDS + "y = GatherV2(w/read, at, axis, ^at)\nz = Gather(w, at)\n",
+        "w/read = ReadVariableOp(w) {dtype: float32}\n"
+        "y = ResourceGather(w, at, ^at) {dtype: float32}\n"
+        "z = ResourceGather(w, at) {dtype: float32}\n",
+    ),
+    "lookups that are of another kind": (
+        W + P + IDS + "r = Identity(w, ^p)\ny = GatherV2(r, at, axis)\n"
+        "i = StopGradient(w)\nz = GatherV2(i, at, axis)\nn = GatherV2(at, at, axis)\n"
+        "d = GatherV2(w, at, axis) @ /cpu:1\nt = GatherV2(w, at, p)\n",
+        "r = ReadVariableOp(w, ^p) {dtype: float32}\ni = StopGradient(w/graphfreeze/read)\n"
+        "d = GatherV2(w/graphfreeze/read, at, axis) @ /cpu:1\n"
+        "t = GatherV2(w/graphfreeze/read, at, p)\n"
+        "w/graphfreeze/read = ReadVariableOp(w) {dtype: float32}\n",
+    ),
+    "a lookup after a writer": (
+        ADDED + IDS + "y = GatherV2(w/read, at, axis, ^a)\nz = Gather(a, at)\n",
+        ADDED_TOO + "y = ResourceGather(w, at, ^a) {dtype: float32}\n"
+        "z = ResourceGather(w, at, ^a) {dtype: float32}\n",
+    ),
+    "a lookup by what a variable holds": (
+        ADDED + IDS + "n = VariableV2() {dtype: int32, shape: [2]}\nn/read = Identity(n)\n"
+        "y = Gather(w/read, n/read, ^a)\n",
+        ADDED_TOO + 'n = VarHandleOp() {dtype: int32, shape: [2], shared_name: "n"}\n'
+        "n/read = ReadVariableOp(n) {dtype: int32}\n"
+        "y = Gather(y/graphfreeze/read, n/read, ^a)\n"
+        "y/graphfreeze/read = ReadVariableOp(w, ^a) {dtype: float32}\n",
     ),
     "a branch that writes, and one that does not": (
         W + P + X + "s = RefSwitch(w, p)\na = Assign(s:1, x)\nt = Switch(x, p)\nm = Merge(t, a)\n",
