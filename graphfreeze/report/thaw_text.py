@@ -48,7 +48,8 @@ def thaw_lines(record: FreezeRecord, out: Path | None, *, verbose: bool = False)
         return
     yield written_text(out, ", to go on from so:")
     yield Text(f"    graphfreeze show {out}")
-    yield Text(f"    graphfreeze freeze {out} TUNED --freeze P --loss TENSOR")
+    head = "--head softmax --at TENSOR --classes N"
+    yield Text(f"    graphfreeze freeze {out} TUNED --freeze P {head}")
 
 
 def _variable(each: ThawedRecord, thaw: ThawRecord, verbose: bool) -> VariableRecord:

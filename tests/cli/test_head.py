@@ -76,6 +76,17 @@ def test_constants_are_frozen_anyhow(run, models: Path) -> None:
     assert "'graphfreeze thaw'" in " ".join(out.split())
 
 
+def test_it_takes_what_grew(run, models: Path) -> None:
+    Path("new.txt").write_text("zebra\nyak\n")
+    words = ("--vocab", "embedding=tied_softmax/vocab.txt", "--add-words", "embedding=new.txt")
+    head = ("--head", "softmax", "--at", "logits", "--classes", "4", "--no-train-op")
+    code, out, err = run(
+        "freeze", "tied_softmax", *words, *head, *("--freeze", "hidden"), "--dry-run"
+    )
+    assert (code, err) == (0, "")
+    assert "softmax, 4 classes from 602 features of logits:0\n" in out
+
+
 WRONG = {
     "no tensor": (("--head", "softmax"), "--head needs the tensor that it is laid on; give --at"),
     "no classes": (HEAD[:4], "a softmax head needs the number of its classes"),
