@@ -31,8 +31,10 @@ def with_names(model: Model, plan: ValuePlan) -> Model:
 
 def named_former(former: Former, plan: ValuePlan) -> Former:
     """Return a former freeze whose models take of the checkpoint what a plan says."""
-    written, original = with_names(former.written, plan), with_names(former.original, plan)
-    return replace(former, written=written, original=original)
+    written, original = with_names(former.written, plan), former.original
+    # What was written has the slots too, which begin anew with what they belong to.
+    source = replace(original.source, names=written.source.names)
+    return replace(former, written=written, original=replace(original, source=source))
 
 
 def excluded_keys(model: Model, patterns: Collection[str]) -> set[str]:

@@ -262,3 +262,28 @@ def test_a_write_that_is_interrupted_leaves_nothing(
     with pytest.raises(KeyboardInterrupt):
         graphfreeze.save(wider, tmp_path / "out")
     assert set(tmp_path.iterdir()) == before
+
+
+def test_a_head_begins_anew_when_a_bundle_is_frozen_anew(source: Path, tmp_path: Path) -> None:
+    frozen = freeze(source, "same", ValuePlan(rename=RENAME))
+    graphfreeze.add_train_op(frozen, optimizer="adam", keep_slots=True)
+    graphfreeze.save(frozen, tmp_path / "out")
+    with tf.Graph().as_default(), tf.Session() as session:
+        saver = tf.train.import_meta_graph(str(tmp_path / "out" / "model.meta"))
+        saver.restore(session, str(tmp_path / "out" / "model"))
+        feeds = {"ids:0": np.arange(6), "labels:0": np.arange(6) % CLASSES}
+        session.run("graphfreeze/train_op", feeds)
+        saver.save(session, str(tmp_path / "out" / "trained"), write_meta_graph=False)
+    again = graphfreeze.freeze(
+        graphfreeze.load(tmp_path / "out"),
+        FreezePlan(freeze=(f"{NEW}/dense",)),
+        refreeze=True,
+        values=ValuePlan(checkpoint_exclude=("**/head",)),
+    )
+    graphfreeze.add_train_op(again, optimizer="adam", keep_slots=True)
+    graphfreeze.save(again, tmp_path / "out2")
+    was, now = held(tmp_path / "out" / "trained"), held(tmp_path / "out2" / "model")
+    assert same(now[OF_NEW[0]], was[OF_NEW[0]])
+    assert not same(now[OF_NEW[2]], was[OF_NEW[2]])
+    assert not now[f"{OF_NEW[2]}/graphfreeze_Adam"].any()
+    assert same(now[f"{OF_NEW[0]}/graphfreeze_Adam"], was[f"{OF_NEW[0]}/graphfreeze_Adam"])
