@@ -73,7 +73,8 @@ def _near(name: str, names: Sequence[str], count: int) -> list[str]:
     last = name.rpartition("/")[2]
     alike = [each for each in names if each.rpartition("/")[2] == last]
     pool = alike or names
-    return nearest_names(name, pool) if count * len(pool) < _MOST_COMPARED else []
+    found = nearest_names(name, pool) if count * len(pool) < _MOST_COMPARED else []
+    return found or alike[:1]
 
 
 def find_rename(lacking: Sequence[str], names: Collection[str]) -> tuple[str, str] | None:

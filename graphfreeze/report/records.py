@@ -90,7 +90,7 @@ def freeze_record(frozen: FrozenModel, *, version: str) -> FreezeRecord:
     base, request = draft.base, train.request if train is not None else None
     asked = request or TrainRequest()
     setting = [edit for edit in draft.value_edits if isinstance(edit, SetValue)]
-    whole = {edit.key for edit in setting if not _is_change(edit)}
+    whole, anew = {e.key for e in setting if not _is_change(e)}, base.source.names.excluded
     variables = choice_records(selection, frozen.kernels, unreached)
     optimizer = None if request is None else optimizer_name(request)
     return FreezeRecord(
@@ -106,8 +106,10 @@ def freeze_record(frozen: FrozenModel, *, version: str) -> FreezeRecord:
         nodes_changed=len(draft.changed_nodes()),
         nodes_removed=len(draft.removed_nodes()),
         operations_added=dict(sorted(Counter(added).items())),
-        keys_added=_keys(e for e in setting if not _is_change(e)),
-        keys_changed=_keys(e for e in setting if _is_change(e) and e.key not in whole),
+        keys_added=_keys(e for e in setting if not _is_change(e) and e.key not in anew),
+        keys_changed=_keys(
+            e for e in setting if e.key in anew or (_is_change(e) and e.key not in whole)
+        ),
         merge_op=next(iter(node_entries(draft.collections, MERGE_KEY)), None),
         keys_dropped=_keys(e for e in draft.value_edits if isinstance(e, DropKey)),
         train_op=train.built_name if train is not None else None,

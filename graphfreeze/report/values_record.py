@@ -71,8 +71,8 @@ def _files(record: ValuesRecord) -> Iterator[str]:
     if record.files == LINKED:
         yield "those of the source, linked where the file system can"
         if record.keys_left:
-            left = f"{count_text(record.keys_left, 'key')} of {size_text(record.bytes_left)}"
-            yield f"{left} in them, restored by nothing, which {COMPACT} leaves out"
+            left = f"{count_text(record.keys_left, 'key')} ({size_text(record.bytes_left)})"
+            yield f"{left} in them are restored by nothing: see {COMPACT}"
     elif record.files == NEW:
         yield "new, for the source has no checkpoint"
     for reason, keys in record.reasons.items():
@@ -83,9 +83,9 @@ def _reason_text(reason: str, keys: Sequence[str]) -> str:
     """Return why files were written anew."""
     count = count_text(len(keys), "key")
     if reason == V1:
-        return "written anew, for the source's are of format V1"
+        return "written anew: the source's are of format V1"
     if reason == COMPACT:
         return f"written anew without {count} that nothing restores ({COMPACT})"
     if reason == RENAMED:
-        return f"written anew, for {count} go by other names ({RENAMED})"
-    return f"written anew, for {count} change: {', '.join(some_of(keys, 3))} ({reason})"
+        return f"written anew: {count} renamed ({RENAMED})"
+    return f"written anew: {count} changed: {', '.join(some_of(keys, 3))} ({reason})"

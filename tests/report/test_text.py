@@ -10,6 +10,7 @@ from graphfreeze.model.records import (
     VariableRecord,
     WordRecord,
 )
+from graphfreeze.model.values_record import ValuesRecord
 from graphfreeze.report.freeze_text import freeze_lines
 from graphfreeze.report.lines import frozen_count
 
@@ -292,3 +293,31 @@ def test_entries_are_counted(fields: dict[str, object], entries: str, count: int
     assert sum(frozen_count(each) for each in [one]) == count
     (line,) = (each for each in text.splitlines() if each.startswith("frozen "))
     assert line.split()[1] == str(count)
+
+
+VALUES = {
+    "linked": (
+        ValuesRecord(files="linked", keys_left=3, bytes_left=2048),
+        ["those of the source, linked", "3 keys (2.0 KiB) in them are restored by nothing"],
+    ),
+    "new": (ValuesRecord(files="new"), ["new, for the source has no checkpoint"]),
+    "V1": (
+        ValuesRecord(files="rewritten", reasons={"it is of format V1": []}),
+        ["written anew: the source's are of format V1"],
+    ),
+    "rows": (
+        ValuesRecord(files="rewritten", reasons={"rows that are given values": ["t"]}),
+        ["written anew: 1 key changed: t (rows that are given values)"],
+    ),
+    "renamed": (
+        ValuesRecord(files="rewritten", reasons={"--rename": ["a/w"]}, renamed={"a/w": "w"}),
+        ["written anew: 1 key renamed (--rename)", "renamed    1 key: a/w from w"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("values", "told"), VALUES.values(), ids=VALUES)
+def test_where_values_come_from(values: ValuesRecord, told: list[str]) -> None:
+    record = msgspec.structs.replace(RECORD, values=values)
+    lines = "\n".join(str(line) for line in freeze_lines(record, None))
+    assert all(each in lines for each in told)
