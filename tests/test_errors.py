@@ -48,10 +48,6 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
         LoadError.truncated("m.pb", "the field at byte 90 is cut off", size=4096),
         "m.pb: truncated or damaged (4,096 bytes; the field at byte 90 is cut off)",
     ),
-    "LoadError.something_else": (
-        LoadError.something_else("in/m.pb", "a picture"),
-        "in/m.pb: no graph but a picture",
-    ),
     "LoadError.too_large": (
         LoadError.too_large("m.pb", 3 << 30),
         "m.pb: 3,221,225,472 bytes, and TensorFlow reads no graph of 2 GiB or more; save the",
@@ -105,7 +101,7 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
     ),
     "LoadError.no_such_tags": (
         LoadError.no_such_tags("in", ["train"], known=[["serve"], ["serve", "tpu"], []]),
-        "are of none of its 3 graphs; choose from --tags serve, --tags serve,tpu, --tags ''",
+        "'train' pick no single graph of 3; choose from --tags serve, --tags serve,tpu, --tags ''",
     ),
     "LoadError.already_frozen": (
         LoadError.already_frozen("in"),
@@ -946,6 +942,10 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
     "ThawError.key_taken": (
         ThawError.key_taken("w", "v"),
         "the saver keeps 'v' under the key 'w', so the constant of that name cannot be saved",
+    ),
+    "TrainError.no_loop_context": (
+        TrainError.no_loop_context(),
+        "a while loop before the loss holds a loop or a branch, and no while_context describes it",
     ),
     "CheckError.unsafe_step": (
         CheckError.unsafe_step(["w/Assign (op Assign) writes the frozen w; path t -> b"] * 3),

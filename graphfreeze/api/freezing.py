@@ -22,13 +22,14 @@ from graphfreeze.prepare.former_rows import held_rows, trained_rows
 from graphfreeze.prepare.grow_tables import GrowTables
 from graphfreeze.prepare.keep_training import KeepTraining
 from graphfreeze.prepare.recover_collections import RecoverCollections
+from graphfreeze.prepare.recover_contexts import RecoverContexts
 from graphfreeze.prepare.set_rows import SetRows
 from graphfreeze.prepare.start_anew import StartAnew
 from graphfreeze.read.former import get_former
 from graphfreeze.read.mark import is_marked
 from graphfreeze.read.naming import named_former, with_names
 from graphfreeze.rewrite.draft import Draft
-from graphfreeze.rewrite.run import run
+from graphfreeze.rewrite.run import Pass, run
 from graphfreeze.rewrite.steps import Step
 from graphfreeze.selection.plan import FreezePlan
 from graphfreeze.selection.resolve import resolve
@@ -187,7 +188,8 @@ def add_train_op(
     guard = [pins, *guard_passes(frozen.selection, step)]
     prune = PruneCollections(frozen.selection)
     draft = frozen.draft.copy()
-    run(draft, [RecoverCollections(), train, *guard, RebuildSaver(), prune])
+    described: list[Pass] = [RecoverCollections(), RecoverContexts()]
+    run(draft, [*described, train, *guard, RebuildSaver(), prune])
     former = _former_slots(frozen)
     if former is not None:
         run(draft, [KeepCounts(former.former)])

@@ -8,6 +8,7 @@ from graphfreeze.frozen import FrozenModel
 from graphfreeze.guard.rebuild_saver import RebuildSaver
 from graphfreeze.model.model import Model
 from graphfreeze.prepare.recover_collections import RecoverCollections
+from graphfreeze.prepare.recover_contexts import RecoverContexts
 from graphfreeze.prepare.thaw_constants import ThawConstants
 from graphfreeze.read.mark import is_marked
 from graphfreeze.rewrite.draft import Draft
@@ -37,6 +38,6 @@ def thaw(model: Model, constants: Sequence[str] = (), variables: str = "ref") ->
         model = replace(model, source=replace(model.source, checkpoint=None))
     draft = Draft(model)
     thawing = ThawConstants(chosen.weights, chosen.kind)
-    run(draft, [RecoverCollections(), thawing, RebuildSaver()])
+    run(draft, [RecoverCollections(), thawing, RecoverContexts(), RebuildSaver()])
     selection = resolve(FreezePlan(), draft.variables, draft.graph, saver=draft.saver_ops)
     return FrozenModel(draft, selection, thaw=chosen)

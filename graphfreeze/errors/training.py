@@ -140,6 +140,14 @@ class TrainError(GraphfreezeError):
         )
 
     @classmethod
+    def no_loop_context(cls) -> TrainError:
+        """Tell of a loop that no gradient passes, because nothing says what runs inside."""
+        return cls(
+            "a while loop before the loss holds a loop or a branch, and no while_context describes "
+            "it: no gradient passes it; give the .meta of the graph, or --stop-gradient behind it"
+        )
+
+    @classmethod
     def no_gradient(cls, node: str, *, op: str) -> TrainError:
         """Name an op on the way from the loss to a variable that has no gradient."""
         return cls(

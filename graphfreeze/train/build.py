@@ -26,6 +26,7 @@ from graphfreeze.train.custom_gradients import IGNORE, MADE_UP, asking, check_na
 from graphfreeze.train.request import TrainRequest
 from graphfreeze.train.step import Step
 
+_NO_CONTEXT = "outer_context"  # of None: what TensorFlow says of a loop without its context
 _NO_GRADIENT = re.compile(r"operation ?'(?P<node>[^']+)' \(op type: (?P<op>\w+)\)")
 
 
@@ -150,6 +151,10 @@ def _refusing(tf: ModuleType) -> Iterator[None]:
         if found is not None:
             raise TrainError.no_gradient(found["node"], op=found["op"]) from error
         raise TrainError.build_refused(str(error), version=tf.__version__) from error
+    except AttributeError as error:
+        if _NO_CONTEXT not in str(error):
+            raise
+        raise TrainError.no_loop_context() from error
 
 
 def _learning(draft: Draft, selection: Selection) -> list[Variable]:

@@ -24,7 +24,8 @@ def test_thawed_and_frozen_again(name, values) -> None:
     check_same(name, values)
 
 
-def test_thawed_and_trained(train_bundle, check_trained, tmp_path) -> None:
-    bundle = make_trainable(tmp_path, "frozen_classifier")
-    feeds = MODELS / "frozen_classifier" / "feeds.json"
+@pytest.mark.parametrize("name", ["frozen_classifier", "frozen_recurrent"])
+def test_thawed_and_trained(name, train_bundle, check_trained, tmp_path) -> None:
+    bundle = make_trainable(tmp_path, name)
+    feeds = MODELS / name / "feeds.json"
     check_trained(bundle, train_bundle(PYTHON, bundle, feeds, tmp_path / "values.npz"))
