@@ -1,5 +1,6 @@
 """Of a SavedModel with several graphs one is chosen, and the whole file is kept."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -184,3 +185,17 @@ def test_a_graph_in_text(tmp_path: Path) -> None:
     save(freeze(model, FreezePlan(freeze=("output",))), tmp_path / "out.meta")
     undo(load(tmp_path / "out.meta"), tmp_path / "back.pbtxt")
     assert (tmp_path / "back.pbtxt").read_bytes() == text
+
+
+def test_a_module_in_text(tmp_path: Path) -> None:
+    folder = MODELS / "hub_module" / "module"
+    saved = SavedModel.FromString((folder / "saved_model.pb").read_bytes())
+    (tmp_path / "saved_model.pbtxt").write_text(text_format.MessageToString(saved))
+    assert load(tmp_path, tags="train").source.format == "SavedModel (text)"
+    shutil.copy(folder / "tfhub_module.pb", tmp_path)
+    model = load(tmp_path, tags="train")
+    assert model.source.format == "TF-Hub module, SavedModel (text)"
+    trainable = [variable.name for variable in model.variables if variable.is_trainable]
+    assert trainable == ["embedding", "bn/gamma", "bn/beta", "output/kernel", "output/bias"]
+    assert model.saver is None
+    assert model.main_op is None
