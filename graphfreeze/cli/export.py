@@ -11,6 +11,8 @@ from graphfreeze.cli import options
 from graphfreeze.cli.chatter import without_chatter
 from graphfreeze.cli.console import print_json, print_lines, working
 from graphfreeze.emit.exporting import FORMATS, GRAPH, SAVED_MODEL
+from graphfreeze.errors import LoadError
+from graphfreeze.model.model import Model
 from graphfreeze.report.exported_text import export_lines
 from graphfreeze.selection.served import DEFAULT
 
@@ -89,7 +91,8 @@ def _parse_tags(
     "--tags",
     metavar="TAGS",
     callback=_parse_tags,
-    help="Of the SavedModel, with commas. Default: the original's but for 'train', or 'serve'.",
+    help="Of the SavedModel that is written, with commas; where BUNDLE is one of several graphs, "
+    "they choose one too. Default: the original's but for 'train', or 'serve'.",
 )
 @options.clear_devices
 @options.op_library
@@ -107,7 +110,7 @@ def export(context: click.Context, /, **_: object) -> None:
     quiet = nullcontext() if chosen.format == GRAPH else without_chatter()
     with quiet as stderr, nullcontext() if stderr is None else working("exporting ...", stderr):
         record = api.export(
-            api.load(chosen.model),
+            _load(chosen),
             chosen.dest,
             format=chosen.format,
             checkpoint=chosen.checkpoint,
@@ -124,3 +127,13 @@ def export(context: click.Context, /, **_: object) -> None:
         print_json(record)
     else:
         print_lines(export_lines(record))
+
+
+def _load(chosen: ExportOptions) -> Model:
+    """Read what is to be exported: of several graphs the one with the tags that are wanted."""
+    try:
+        return api.load(chosen.model)
+    except LoadError:
+        if chosen.tags is None:
+            raise
+    return api.load(chosen.model, tags=chosen.tags)

@@ -93,6 +93,13 @@ def test_refused(run, tuned: Path, options: str, told: str) -> None:
     assert sorted(Path().iterdir()) == before
 
 
+def test_one_graph_of_several(run, models: Path) -> None:
+    line = "export saved_model/1 out.meta --format graph"
+    assert "holds 2 graphs; choose one with --tags train, --tags serve" in run(*line.split())[2]
+    assert run(*line.split(), "--tags", "serve")[0] == 0
+    assert load("out.meta").graph.nodes == load("saved_model/1", tags="serve").graph.nodes
+
+
 @pytest.mark.parametrize(
     "line",
     [

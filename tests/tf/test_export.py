@@ -11,7 +11,7 @@ import tensorflow.compat.v1 as tf
 import tensorflow.compat.v2 as tf2
 from export_runs import Run, assert_same, fetch, session, train
 
-from graphfreeze.api import add_train_op, export, freeze, load, save
+from graphfreeze.api import add_train_op, export, freeze, load, patch, save
 from graphfreeze.errors import ExportError
 from graphfreeze.model.names import parse_ref
 from graphfreeze.model.saver import saved_entries
@@ -62,6 +62,14 @@ def test_exports_compute_what_was_trained(
     if run.fetched:
         check_served(run, tmp_path / "served")
         check_frozen(run, tmp_path / "frozen.pb")
+
+
+def test_a_training_that_was_patched(tmp_path: Path) -> None:
+    source = MODELS / "adam_clipped"
+    plan = FreezePlan(freeze=("deep",), freeze_rows={"table": "::2"})
+    save(patch(load(source), plan), tmp_path / "patched")
+    run = train(source, tmp_path / "patched", source / "feeds.json", tmp_path)
+    check_plain(run, tmp_path / "plain")
 
 
 def check_plain(run: Run, out: Path) -> None:
