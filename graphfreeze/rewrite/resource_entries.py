@@ -1,9 +1,10 @@
 """What collections and signatures say of variables, and of refs, when variables are resources."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
-from graphfreeze.model.collected import parse_variable_def
+from graphfreeze.model.collected import parse_variable_def, variable_entries
 from graphfreeze.model.names import find_ref, parse_ref
+from graphfreeze.model.variables import TRAINABLE
 from graphfreeze.rewrite.edits import SetCollection, SetSignature
 from graphfreeze.rewrite.resource_reads import ResourceReads
 from graphfreeze.schema import CollectionDef, SignatureDef, types_pb2
@@ -17,13 +18,16 @@ def resource_collections(
     """Yield the collections that describe variables, or name refs, and so are to change.
 
     A variable's description is changed alike wherever it stands: TensorFlow takes two that differ
-    for two variables."""
+    for two variables. Up to TensorFlow 1.8 collections alone tell that it is trainable, and
+    TensorFlow 2 looks at the description."""
+    listed = (each for key in TRAINABLE for each in variable_entries(collections, key))
+    trainable = {str(each.variable_name) for each in listed}
     for key, entry in collections.items():
         twin = CollectionDef()
         twin.CopyFrom(entry)
         match entry.WhichOneof("kind"):
             case "bytes_list":
-                raws = [_resource(bytes(raw), reads) for raw in entry.bytes_list.value]
+                raws = [_resource(bytes(raw), reads, trainable) for raw in entry.bytes_list.value]
                 twin.bytes_list.value[:] = raws
             case "node_list":
                 names = [_value_name(str(name), reads) for name in entry.node_list.value]
@@ -47,7 +51,7 @@ def resource_signatures(
             yield SetSignature(key, twin)
 
 
-def _resource(raw: bytes, reads: ResourceReads) -> bytes:
+def _resource(raw: bytes, reads: ResourceReads, trainable: Collection[str]) -> bytes:
     """Return the description of a variable as a resource, anything else as it is."""
     definition = parse_variable_def(raw)
     if definition is None:
@@ -56,6 +60,7 @@ def _resource(raw: bytes, reads: ResourceReads) -> bytes:
     if variable not in reads.refs or definition.is_resource:
         return raw
     definition.is_resource = True
+    definition.trainable |= definition.variable_name in trainable
     read = find_ref(str(definition.snapshot_name))
     if read is None or read in reads.refs or read.node not in reads.graph:
         definition.snapshot_name = reads.value(variable).tensor_name

@@ -18,6 +18,7 @@ from graphfreeze.schema import (
     CondContextDef,
     SignatureDef,
     TensorInfo,
+    VariableDef,
     types_pb2,
 )
 
@@ -294,6 +295,17 @@ def test_collections() -> None:
     assert [each.kind for each in draft.variables] == ["resource", "resource"]
     found = node_entries(draft.collections, "update_ops")
     assert found == ["up/graphfreeze/value:0", "up", "w/read:0", "x:0"]
+
+
+def test_what_an_old_collection_trains_is_trainable() -> None:
+    told = VariableDef(variable_name="w:0", initializer_name="w/Assign", snapshot_name="w/read:0")
+    entry = CollectionDef()
+    entry.bytes_list.value.append(told.SerializeToString())
+    text = W + READ + X + "w/Assign = Assign(w, x)\n"
+    draft = convert(text, variables=entry, trainable_variables=entry)
+    for key in ("variables", "trainable_variables"):
+        (found,) = variable_entries(draft.collections, key)
+        assert found.trainable
 
 
 def test_signatures() -> None:
