@@ -48,6 +48,10 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
         LoadError.truncated("m.pb", "the field at byte 90 is cut off", size=4096),
         "m.pb: truncated or damaged (4,096 bytes; the field at byte 90 is cut off)",
     ),
+    "LoadError.something_else": (
+        LoadError.something_else("in/m.pb", "a picture"),
+        "in/m.pb: no graph but a picture",
+    ),
     "LoadError.too_large": (
         LoadError.too_large("m.pb", 3 << 30),
         "m.pb: 3,221,225,472 bytes, and TensorFlow reads no graph of 2 GiB or more; save the",
@@ -101,7 +105,7 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
     ),
     "LoadError.no_such_tags": (
         LoadError.no_such_tags("in", ["train"], known=[["serve"], ["serve", "tpu"], []]),
-        "'train' pick no single graph of 3; choose from --tags serve, --tags serve,tpu, --tags ''",
+        "are of none of its 3 graphs; choose from --tags serve, --tags serve,tpu, --tags ''",
     ),
     "LoadError.already_frozen": (
         LoadError.already_frozen("in"),

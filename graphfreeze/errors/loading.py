@@ -58,6 +58,11 @@ class LoadError(GraphfreezeError):
         return cls(f"{path}: not a graph ({reason}); give {wanted}")
 
     @classmethod
+    def something_else(cls, path: PathLike, told: str) -> LoadError:
+        """Name a file that is known for something else than a graph, and what to do."""
+        return cls(f"{path}: no graph but {told}")
+
+    @classmethod
     def too_large(cls, path: PathLike, size: int) -> LoadError:
         """Name a file that is longer than a protobuf message may be, and its size in bytes."""
         return cls(
@@ -84,12 +89,11 @@ class LoadError(GraphfreezeError):
         return cls(f"{path}: no checkpoint here; give its prefix, as in 'model.ckpt-1000'")
 
     @classmethod
-    def no_checkpoint_state(cls, folder: PathLike) -> LoadError:
-        """Name a folder in which nothing says what the model is."""
-        return cls(
-            f"{folder}: a folder without a 'checkpoint' file or saved_model.pb; "
-            "give the .meta or .pb file itself"
-        )
+    def no_checkpoint_state(cls, folder: PathLike, *, near: Sequence[PathLike] = ()) -> LoadError:
+        """Name a folder in which nothing says what the model is; ``near`` are folders that do."""
+        others = listed(list(map(str, near)), most=3)
+        hint = f"did you mean {others}?" if near else "give the .meta or .pb file itself"
+        return cls(f"{folder}: a folder without a 'checkpoint' file or saved_model.pb; {hint}")
 
     @classmethod
     def bad_checkpoint_state(cls, state: PathLike) -> LoadError:
@@ -207,13 +211,20 @@ class LoadError(GraphfreezeError):
         """Name a tag set that picks no graph, or no single one, of those that a file has.
 
         ``tags`` are None if none were given; ``known`` are the tag sets of all graphs."""
-        offered = listed([f"--tags {','.join(each)}" if each else "--tags ''" for each in known])
-        if tags is None:
+        sets = dict.fromkeys(",".join(each) for each in known)
+        offered = listed([f"--tags {each}" if each else "--tags ''" for each in sets])
+        if tags is None and len(sets) > 1:
             return cls(f"{path}: holds {len(known)} graphs; choose one with {offered}")
-        what = f"tags {','.join(tags)!r} pick no single graph"
+        alike = sum(tags is None or set(each) == set(tags) for each in known)
+        if alike > 1:
+            return cls(
+                f"{path}: {alike} of its {len(known)} graphs have the same tags, and nothing "
+                "tells them apart; give a file that holds one of them"
+            )
+        what = f"tags {','.join(tags or ())!r} are of none"
         if len(known) == 1:
-            return cls(f"{path}: {what} of one; leave them out, or give {offered}")
-        return cls(f"{path}: {what} of {len(known)}; choose from {offered}")
+            return cls(f"{path}: {what} of its graphs; leave them out, or give {offered}")
+        return cls(f"{path}: {what} of its {len(known)} graphs; choose from {offered}")
 
     @classmethod
     def already_frozen(cls, path: PathLike) -> LoadError:

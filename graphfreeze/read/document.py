@@ -1,6 +1,7 @@
 """From the bytes of a file to a model."""
 
 import os
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from graphfreeze.model.names import BadNameError
 from graphfreeze.model.ops import OpRegistry
 from graphfreeze.model.saver_nodes import recover_saver
 from graphfreeze.model.wire import MOST_BYTES
-from graphfreeze.read.kind import NotAGraphError, find_kind
+from graphfreeze.read.kind import NotAGraphError, StrangerError, find_kind
 from graphfreeze.read.strangers import HEAD, find_stranger, find_stranger_by_name
 from graphfreeze.read.tags import choose_part
 from graphfreeze.schema import CollectionDef, MetaGraphDef, SavedModel, SaverDef
@@ -38,7 +39,7 @@ def _read(path: Path) -> bytes:
         if size > MOST_BYTES:
             told = find_stranger(file.read(HEAD))
             if told is not None:
-                raise LoadError.not_a_graph(path, f"it is {told}")
+                raise LoadError.something_else(path, told)
             raise LoadError.too_large(path, size)
         return file.read()
 
@@ -49,10 +50,13 @@ def parse_document(
     """Read the content of a graph file; ``path`` is what errors call it. Raises LoadError."""
     try:
         kind = find_kind(raw)
+    except StrangerError as error:
+        raise LoadError.something_else(path, str(error)) from error
     except NotAGraphError as error:
         told = find_stranger_by_name(path.name)
-        reason = str(error) if told is None else f"it is {told}"
-        raise LoadError.not_a_graph(path, reason) from error
+        if told is not None:
+            raise LoadError.something_else(path, told) from error
+        raise LoadError.not_a_graph(path, str(error)) from error
     try:
         root = open_block(kind.codec, kind.owner, raw)
         part = choose_part(root, tags, path)
@@ -86,8 +90,15 @@ def _find_saver(part: Block, header: MetaGraphDef, graph: Graph) -> SaverDef | N
 
 def _graph(part: Block, header: MetaGraphDef) -> Graph:
     functions = {leaf.key: leaf.message for leaf in part.leaves("function")}
-    nodes = (leaf.message for leaf in part.leaves("node"))
-    return Graph(nodes, functions, OpRegistry(header.meta_info_def.stripped_op_list))
+    nodes = list(part.leaves("node"))
+    (first, count), *_ = Counter(leaf.key for leaf in nodes).most_common(1)
+    if count > 1:  # so it is with two files in one
+        raise DecodeError(f"node {first!r} stands there twice")
+    return Graph(
+        (leaf.message for leaf in nodes),
+        functions,
+        OpRegistry(header.meta_info_def.stripped_op_list),
+    )
 
 
 def _collections(part: Block) -> dict[str, CollectionDef]:

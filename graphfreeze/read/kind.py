@@ -34,13 +34,17 @@ class NotAGraphError(ValueError):
     """Content that is no graph; the message says why."""
 
 
+class StrangerError(NotAGraphError):
+    """Content that is known for something else; the message says what, and what to do."""
+
+
 def find_kind(raw: bytes) -> Kind:
     """Return what a file's content is; raises NotAGraphError."""
     told = find_stranger(raw)
     if told is not None:
-        raise NotAGraphError(f"it is {told}")
+        raise StrangerError(told)
     if raw.endswith(TABLE_END):
-        raise NotAGraphError("it is part of a checkpoint; give the checkpoint's prefix")
+        raise StrangerError("part of a checkpoint; give the checkpoint's prefix")
     if not raw.strip():
         raise NotAGraphError("it is empty")
     owner = _owner_by_word(raw)
@@ -48,7 +52,7 @@ def find_kind(raw: bytes) -> Kind:
         return Kind(owner, TextCodec())
     owner = find_owner(raw)
     if owner is LIBRARY:
-        raise NotAGraphError("it is a library of functions; give the graph that calls them")
+        raise StrangerError("a library of functions; give the graph that calls them")
     if owner is None:
         raise NotAGraphError("its first bytes begin no protobuf message of a graph")
     return Kind(owner, BinaryCodec())

@@ -12,6 +12,7 @@ any other file                that file                              the only on
 ============================  =====================================  ==========================
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,6 +30,8 @@ from graphfreeze.read.prefixes import (
 )
 from graphfreeze.read.tags import Tags, parse_tags
 from graphfreeze.schema import SavedModel
+
+_SAVED_MODELS = ("saved_model.pb", "saved_model.pbtxt")
 
 
 def load(
@@ -64,6 +67,8 @@ def _locate(place: Path) -> tuple[Path, Path | None]:
     # A V1 checkpoint in one file has the name of its prefix.
     if place.is_file() and not (is_table(place) and Path(f"{place}.meta").is_file()):
         return place, _checkpoint_beside(place)
+    if place.exists() and not place.is_file():
+        raise LoadError.unreadable(place, "it is a device or a pipe")
     return _locate_prefix(place)
 
 
@@ -79,13 +84,13 @@ def _locate_prefix(place: Path) -> tuple[Path, Path | None]:
 
 
 def _locate_in(folder: Path) -> tuple[Path, Path | None]:
-    for name in ("saved_model.pb", "saved_model.pbtxt"):
+    for name in _SAVED_MODELS:
         if (folder / name).is_file():
             prefix = folder / "variables" / "variables"
             return folder / name, prefix if has_checkpoint(prefix) else None
     state = folder / "checkpoint"
     if not state.is_file():
-        raise LoadError.no_checkpoint_state(folder)
+        raise LoadError.no_checkpoint_state(folder, near=list(_folders_near(folder)))
     latest = latest_checkpoint(state)
     if latest is None:
         raise LoadError.bad_checkpoint_state(state)
@@ -97,9 +102,17 @@ def _locate_in(folder: Path) -> tuple[Path, Path | None]:
     return _locate_prefix(latest)
 
 
+def _folders_near(folder: Path) -> Iterator[Path]:
+    """Yield folders of models inside a folder, as the versions of a served one, or around it."""
+    inside = sorted(path for path in folder.iterdir() if path.is_dir())
+    for each in (*inside, folder.parent):
+        if any((each / name).is_file() for name in (*_SAVED_MODELS, "checkpoint")):
+            yield each
+
+
 def _checkpoint_beside(file: Path) -> Path | None:
     """Return the checkpoint that belongs to a graph file, None if there is none or doubt."""
-    if file.name in ("saved_model.pb", "saved_model.pbtxt"):
+    if file.name in _SAVED_MODELS:
         own = [file.parent / "variables" / "variables"]
     else:
         own = [file.with_suffix("")] if file.suffix == ".meta" else _prefixes(file.parent)

@@ -70,8 +70,11 @@ def test_json(run, models: Path) -> None:
     ("tags", "told"),
     [
         ((), "saved_model/1/saved_model.pb: holds 2 graphs; choose one with --tags train, --tags"),
-        (("--tags", "serving"), "tags 'serving' pick no single graph of 2; choose from --tags tr"),
-        (("--tags", ""), "tags '' pick no single graph of 2; choose from --tags train, --tags se"),
+        (
+            ("--tags", "serving"),
+            "tags 'serving' are of none of its 2 graphs; choose from --tags tra",
+        ),
+        (("--tags", ""), "tags '' are of none of its 2 graphs; choose from --tags train, --tags"),
     ],
     ids=["no tags", "other tags", "the empty set"],
 )

@@ -1,4 +1,5 @@
 import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -205,6 +206,17 @@ ERRORS: dict[str, tuple[dict[str, bytes], str, str]] = {
     "no graph": ({"g": b"\x08\x01"}, "g", "it holds no MetaGraphDef"),
     "two graphs": ({"g": binary(TWO)}, "g", "holds 2 graphs; choose one with --tags serve"),
     "a bad name": ({"g": text(GRAPH).replace(b'"w"', b'"w:x"')}, "g", "'w:x' is no tensor name"),
+    "two files in one": ({"g": binary(META) * 2}, "g", "node 'w' stands there twice); copy it"),
+    "a folder of versions": (
+        {"7/saved_model.pb": b"", "9/saved_model.pbtxt": b"", "x/y": b""},
+        ".",
+        "/9?",
+    ),
+    "a folder in a SavedModel": (
+        {"saved_model.pb": b"", "variables/variables.index": b""},
+        "variables",
+        "did you mean",
+    ),
     "cut off": ({"g": binary(META)[:-3]}, "g", "truncated or damaged"),
     "cut off in text": ({"g": text(META)[:-3]}, "g", "the text ends inside a block"),
 }
@@ -229,3 +241,10 @@ def test_no_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(LoadError, match="check its permissions"):
         load(tmp_path / "m.meta")
+
+
+def test_a_device(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/null")):
+        with pytest.raises(LoadError, match=r"cannot be read \(it is a device or a pipe\); name a"):
+            load(path)
