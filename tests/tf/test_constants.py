@@ -85,6 +85,7 @@ class Done(msgspec.Struct):
     """A record."""
 
     graphfreeze: str = "test"
+    is_thaw: bool = False
 
 
 class Thaw:
