@@ -669,7 +669,7 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
     ),
     "EmitError.missing_assets": (
         EmitError.missing_assets("in/assets", ["a.txt", "b.txt"]),
-        "in/assets: the bundle needs a.txt, b.txt from here, missing; copy all of the SavedModel",
+        "in/assets: the result needs a.txt, b.txt from here, missing; copy all of the SavedModel",
     ),
     "EmitError.asset_outside": (
         EmitError.asset_outside("in/saved_model.pb", ["../a.txt"]),

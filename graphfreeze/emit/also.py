@@ -86,4 +86,4 @@ def _write_saved_model(draft: Draft, record: Record, also: Also, place: Path) ->
         manifest = make_manifest(draft.base, raw, owner=SavedModel, index=index)
         tagged.apply(mark(with_manifest(record, manifest)))
         raw = saved_model_bytes(tagged, kept)
-    write_saved_model(raw, draft.base.source, checkpoint, place / SAVED_MODEL)
+    write_saved_model(raw, draft.base, checkpoint, place / SAVED_MODEL)

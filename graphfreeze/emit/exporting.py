@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from graphfreeze.emit.assets import check_assets, write_assets
 from graphfreeze.emit.checkpoint import write_checkpoint
 from graphfreeze.emit.contents import check_contents, find_contents
 from graphfreeze.emit.frozen import check_size, frozen_graph
@@ -26,7 +27,7 @@ CHECKPOINT, SAVED_MODEL, FROZEN, GRAPH = FORMATS = (
     "graph",
 )
 _FOLDERS = (CHECKPOINT, SAVED_MODEL)
-_CHECKPOINT_FILES = f"{NAME}.meta", f"{NAME}.index", f"{NAME}.data-*", "checkpoint"
+_CHECKPOINT_FILES = f"{NAME}.meta", f"{NAME}.index", f"{NAME}.data-*", "checkpoint", "assets"
 _SAVED_MODEL_FILES = "saved_model.pb", "variables", "assets", "assets.extra"
 
 
@@ -90,9 +91,12 @@ def _write_values(draft: Draft, folder: Path) -> None:
 
 
 def write_plain_checkpoint(draft: Draft, dest: Path) -> None:
-    """Write ``model.meta`` and the checkpoint that it restores; raises EmitError, LoadError."""
+    """Write ``model.meta``, the checkpoint that it restores, and assets.
+
+    Raises EmitError, LoadError."""
     with whole_or_nothing(dest) as place:
         place.mkdir()
+        write_assets(draft.base, place)
         _write_values(draft, place)
         (place / f"{NAME}.meta").write_bytes(file_bytes(draft, ".meta"))
 
@@ -103,15 +107,17 @@ def write_served(
     """Write a SavedModel of MetaGraphs, and of the draft if wanted, with the draft's values.
 
     Raises EmitError, LoadError."""
+    if with_draft:
+        check_assets(draft.base)
     with whole_or_nothing(dest) as place:
-        raw, source = saved_model_bytes(draft if with_draft else None, siblings), draft.base.source
+        raw, base = saved_model_bytes(draft if with_draft else None, siblings), draft.base
         if not draft.variables:
-            write_saved_model(raw, source, None, place)
+            write_saved_model(raw, base, None, place)
             return
         values = place.with_name("values")
         values.mkdir()
         _write_values(draft, values)
-        write_saved_model(raw, source, values / NAME, place)
+        write_saved_model(raw, base, values / NAME, place)
 
 
 def write_frozen(draft: Draft, outputs: Sequence[TensorRef], dest: Path) -> None:

@@ -7,11 +7,12 @@ stands in a collection for TensorFlow up to 1.12, in a signature for what came l
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from graphfreeze.emit.assets import write_assets
 from graphfreeze.emit.checkpoint import link_checkpoint, link_or_copy
 from graphfreeze.emit.graph_file import file_bytes
 from graphfreeze.emit.siblings import Sibling
 from graphfreeze.model.main_op import TRAIN_SIGNATURE
-from graphfreeze.model.model import Source
+from graphfreeze.model.model import Model
 from graphfreeze.model.names import parse_ref
 from graphfreeze.model.signatures import op_signature
 from graphfreeze.model.wire import BinaryCodec
@@ -49,18 +50,21 @@ def saved_model_bytes(draft: Draft | None, siblings: Iterable[Sibling]) -> bytes
     return b"".join([*pieces, *(each.raw for each in siblings)])
 
 
-def write_saved_model(raw: bytes, source: Source, checkpoint: Path | None, folder: Path) -> None:
-    """Write a SavedModel with the files of a checkpoint, linked or copied; raises LoadError.
+def write_saved_model(raw: bytes, model: Model, checkpoint: Path | None, folder: Path) -> None:
+    """Write a SavedModel with the files of a checkpoint, linked or copied.
 
-    ``source`` is where the assets lie, beside the graph or nowhere. Without variables there is no
-    checkpoint."""
+    ``model`` is what it was made of, whose assets go along, of a SavedModel those of its other
+    MetaGraphs too. Without variables there is no checkpoint. Raises EmitError, LoadError."""
     folder.mkdir()
     (folder / FILE).write_bytes(raw)
     if checkpoint is not None:
         (folder / _VARIABLES).mkdir()
         link_checkpoint(checkpoint, folder / _VARIABLES / _VARIABLES)
+    if model.root.owner is not SavedModel:
+        write_assets(model, folder)
+        return
     for name in _ASSETS:
-        _link_folder(source.path.parent / name, folder / name)
+        _link_folder(model.source.path.parent / name, folder / name)
 
 
 def _link_folder(old: Path, new: Path) -> None:

@@ -62,7 +62,7 @@ class EmitError(GraphfreezeError):
     def missing_assets(cls, folder: PathLike, names: Sequence[str]) -> EmitError:
         """Name the files that a SavedModel brings along and that are not there."""
         return cls(
-            f"{folder}: the bundle needs {listed(names, most=50)} from here, missing; "
+            f"{folder}: the result needs {listed(names, most=50)} from here, missing; "
             "copy all of the SavedModel, or write a graph file"
         )
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from graphfreeze.api import check_out, freeze, load, report, save, show
+from graphfreeze.api import check_out, export, freeze, load, report, save, show
 from graphfreeze.errors import EmitError
 from graphfreeze.model.export_records import AssetRecord
 from graphfreeze.schema import AssetFileDef, SavedModel
@@ -67,7 +67,7 @@ def test_all_missing_files_are_told_at_once(source: Path, tmp_path: Path) -> Non
         lambda: check_out(model, tmp_path / "out"),
         lambda: save(freeze(model, PLAN), tmp_path / "out"),
     ):
-        with pytest.raises(EmitError, match=r"in/assets: the bundle needs b\.txt, a\.txt from"):
+        with pytest.raises(EmitError, match=r"in/assets: the result needs b\.txt, a\.txt from"):
             refused()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in"]
     told = [AssetRecord(name, TENSOR, name == "vocab.txt") for name in ("vocab.txt", "b.txt")]
@@ -97,5 +97,22 @@ def test_a_name_that_leads_out(source: Path, tmp_path: Path, name: str) -> None:
 def test_a_folder_is_no_asset(source: Path, tmp_path: Path) -> None:
     (source / "assets" / "d").mkdir()
     name_assets(source, "d")
-    with pytest.raises(EmitError, match="the bundle needs d from here"):
+    with pytest.raises(EmitError, match="the result needs d from here"):
         save(freeze(load(source, tags="serve"), PLAN), tmp_path / "out")
+
+
+@pytest.mark.parametrize("form", ["savedmodel", "checkpoint"])
+def test_an_export_needs_them_too(source: Path, tmp_path: Path, form: str) -> None:
+    shutil.rmtree(source / "assets")
+    with pytest.raises(EmitError, match=r"the result needs vocab\.txt from here"):
+        export(load(source, tags="serve"), tmp_path / "out", format=form)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in"]
+
+
+def test_a_folder_beside_a_plain_graph_is_not_its_own(tmp_path: Path) -> None:
+    model = SOURCE.parents[1] / "frozen_classifier" / "graph.pb"
+    shutil.copy(model, tmp_path)
+    (tmp_path / "assets").mkdir()
+    (tmp_path / "assets" / "private.txt").write_text("x")
+    export(load(tmp_path / "graph.pb"), tmp_path / "out")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["saved_model.pb"]
