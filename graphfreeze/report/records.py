@@ -25,7 +25,7 @@ from graphfreeze.report.gradient_notes import function_name, gradient_notes
 from graphfreeze.report.head_text import head_notes
 from graphfreeze.report.notes import learning_notes
 from graphfreeze.report.patch_record import patch_notes, patch_record
-from graphfreeze.report.recovered_notes import recovered_notes
+from graphfreeze.report.recovered_notes import context_notes, recovered_notes
 from graphfreeze.report.rows_initialised import rows_initialised
 from graphfreeze.report.target_notes import target_notes, writer_notes
 from graphfreeze.report.thaw_record import thaw_notes, thaw_record
@@ -148,6 +148,7 @@ def freeze_record(frozen: FrozenModel, *, version: str) -> FreezeRecord:
         notes=[
             *_former_notes(frozen),
             *recovered_notes(draft.base),
+            *context_notes(draft),
             *selection.notes,
             *frozen.grown.notes,
             *average_notes(draft, selection),

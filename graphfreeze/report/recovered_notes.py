@@ -7,8 +7,10 @@ from graphfreeze.model.model import Model
 from graphfreeze.model.recovered import Recovered
 from graphfreeze.model.untrained import reasons
 from graphfreeze.report.columns import count_text
+from graphfreeze.rewrite.draft import Draft
 
 _MOST = 3
+_CONTEXTS = "while_context"
 
 
 def recovered_notes(model: Model) -> Iterator[str]:
@@ -25,6 +27,14 @@ def recovered_notes(model: Model) -> Iterator[str]:
         yield f"taken for not trainable ({reason}): {listed(names, most=_MOST)}"
     yield _saver(model)
     yield _init_op(recovered, len(model.variables))
+
+
+def context_notes(draft: Draft) -> Iterator[str]:
+    """Yield that loops were described by their nodes, where they were."""
+    entry = draft.collections.get(_CONTEXTS)
+    if entry is not None and _CONTEXTS not in draft.base.collections:
+        loops = count_text(len(entry.bytes_list.value), "while loop")
+        yield f"no context told of {loops}: recovered from the nodes, for gradients to pass"
 
 
 def _saver(model: Model) -> str:

@@ -74,3 +74,9 @@ def test_what_graphfreeze_wrote(run, models: Path) -> None:
     assert run("freeze", "conv_bn", "frozen.meta", "--freeze", "conv1")[0] == 0
     code, _, err = run("thaw", "frozen.meta", "--dry-run")
     assert (code, "already a graphfreeze bundle" in err) == (2, True)
+
+
+def test_a_loop_without_a_context(run, models: Path) -> None:
+    _, out, _ = run("thaw", "frozen_recurrent/graph.pb", "--dry-run")
+    told = " ".join(out.split())
+    assert "no context told of 1 while loop: recovered from the nodes" in told
