@@ -683,6 +683,14 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
         ExportError.unknown_tensor("decoder/bais:0", NAMES),
         "the model to be exported has no tensor 'decoder/bais:0'; did you mean decoder/bias?",
     ),
+    "ExportError.broken_signature": (
+        ExportError.broken_signature("serving_default", "nowhere:0"),
+        "signature 'serving_default' names 'nowhere:0', which the graph does not have; take",
+    ),
+    "ExportError.named_twice": (
+        ExportError.named_twice("a", ["x:0", "y:0"]),
+        "x:0 and y:0 would both be 'a'; write NAME=TENSOR for one",
+    ),
     "ExportError.no_outputs": (
         ExportError.no_outputs(["logits:0", "state:0"]),
         "no signature says what the outputs of the model are; name them with --output; candidates: "

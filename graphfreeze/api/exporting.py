@@ -32,6 +32,7 @@ from graphfreeze.prepare.recover_collections import RecoverCollections
 from graphfreeze.prepare.resource_variables import ResourceVariables
 from graphfreeze.prepare.serve import Serve
 from graphfreeze.prepare.set_rows import SetRows
+from graphfreeze.read.tags import Tags, parse_tags
 from graphfreeze.read.trained import Trained, get_trained
 from graphfreeze.report.exported_record import export_record
 from graphfreeze.rewrite.draft import Draft
@@ -51,7 +52,7 @@ def export(
     inputs: Sequence[str] = (),
     outputs: Sequence[str] = (),
     signature: str | None = None,
-    tags: Sequence[str] | None = None,
+    tags: Tags | None = None,
     clear_devices: bool = False,
     op_libraries: Sequence[PathLike] = (),
     force: bool = False,
@@ -71,7 +72,8 @@ def export(
     ``TENSOR``, make one called ``signature``, ``serving_default`` if that is None. Where the model
     has none and none is given, placeholders and evident outputs make one, and the record says so.
     Of a frozen graph ``outputs``, else those of a signature, say what is kept. ``tags`` are of the
-    SavedModel, those of the original but for ``train``, or ``serve``, by default.
+    SavedModel, as a sequence or joined by commas, those of the original but for ``train``, or
+    ``serve``, by default.
 
     ``op_libraries`` are files of ops that TensorFlow does not have and that outputs of
     ``frozen-pb`` need. ``force`` replaces a file or a former export. TensorFlow is started where
@@ -98,7 +100,7 @@ def export(
         exported.outputs = tuple(refs)
         write_frozen(draft, exported.outputs, place)
     else:
-        _serve(exported, asked, tags, place)
+        _serve(exported, asked, parse_tags(tags), place)
     return export_record(exported, format, place, version=version("graphfreeze"))
 
 

@@ -38,15 +38,9 @@ class ExportOptions(msgspec.Struct, frozen=True):
     input: tuple[str, ...]
     output: tuple[str, ...]
     signature: str | None
-    tags: tuple[str, ...] | None
+    tags: str | None
     force: bool
     json: bool
-
-
-def _parse_tags(
-    context: click.Context, parameter: click.Parameter, text: str | None
-) -> tuple[str, ...] | None:
-    return None if text is None else tuple(filter(None, map(str.strip, text.split(","))))
 
 
 @click.command(short_help="Write a trained model without its training.", epilog=EXAMPLES)
@@ -90,7 +84,6 @@ def _parse_tags(
 @click.option(
     "--tags",
     metavar="TAGS",
-    callback=_parse_tags,
     help="Of the SavedModel that is written, with commas; where BUNDLE is one of several graphs, "
     "they choose one too. Default: the original's but for 'train', or 'serve'.",
 )

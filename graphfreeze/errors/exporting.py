@@ -17,6 +17,19 @@ class ExportError(GraphfreezeError):
         return cls(f"the model to be exported has no tensor {name!r}{hint}")
 
     @classmethod
+    def broken_signature(cls, key: str, tensor: str) -> ExportError:
+        """Name a signature of a tensor that the graph does not have."""
+        return cls(
+            f"signature {key!r} names {tensor!r}, which the graph does not have; take another "
+            "with --signature, or name outputs with --output, for --format frozen-pb"
+        )
+
+    @classmethod
+    def named_twice(cls, name: str, tensors: Sequence[str]) -> ExportError:
+        """Name what two tensors of a signature would be called."""
+        return cls(f"{' and '.join(tensors)} would both be {name!r}; write NAME=TENSOR for one")
+
+    @classmethod
     def no_outputs(cls, candidates: Sequence[str]) -> ExportError:
         """Tell that nothing says what the outputs are, and what they may be."""
         found = listed(candidates) if candidates else "nothing that inputs lead to is left over"

@@ -67,6 +67,7 @@ def choose_outputs(
         return list(_parse(asked.outputs, graph).values()), False
     name = _find_signature(asked.name, signatures)
     if name is not None:
+        _check(graph, {name: signatures[name]})
         return list(dict.fromkeys(tensors_in(signatures[name].outputs))), False
     found, is_sure = find_outputs(graph, collections)
     if not is_sure:
@@ -79,7 +80,9 @@ def choose_served(
 ) -> Served | None:
     """Return the signature that a model is to get, None if those that it has will do.
 
-    Raises ExportError where outputs are not known, or need what is no input."""
+    Raises ExportError where outputs are not known, or need what is no input, and for a signature of
+    what is not there."""
+    _check(graph, signatures)
     is_asked = bool(asked.inputs or asked.outputs)
     if not is_asked and _find_signature(asked.name, signatures) is not None:
         return None
@@ -97,6 +100,15 @@ def choose_served(
     return Served(asked.name or DEFAULT, inputs or _named(left), outputs, is_guessed)
 
 
+def _check(graph: Graph, signatures: Signatures) -> None:
+    """Refuse signatures of tensors that the graph does not have; raises ExportError."""
+    for key, signature in signatures.items():
+        refs = (*tensors_in(signature.inputs), *tensors_in(signature.outputs))
+        for ref in refs if key not in OP_SIGNATURES else ():
+            if ref.node not in graph:
+                raise ExportError.broken_signature(key, ref.tensor_name)
+
+
 def _find_signature(name: str | None, signatures: Signatures) -> str | None:
     """Return the signature that is meant, None if there is none; raises ExportError."""
     known = [key for key in signatures if key not in OP_SIGNATURES]
@@ -109,14 +121,19 @@ def _find_signature(name: str | None, signatures: Signatures) -> str | None:
 
 
 def _parse(texts: Sequence[str], graph: Graph) -> dict[str, TensorRef]:
-    """Return tensors by name; raises ExportError for one that the graph does not have."""
+    """Return tensors by name; raises ExportError for one that is not there or not told apart."""
     found = {text: find_ref(text.rpartition("=")[2]) for text in texts}
     refs = {text: ref for text, ref in found.items() if ref is not None and _is_there(graph, ref)}
     for text in texts:
         if text not in refs:
             raise ExportError.unknown_tensor(text.rpartition("=")[2], graph.nodes)
     plain = {ref: name for name, ref in _named(list(refs.values())).items()}
-    return {text.rpartition("=")[0] or plain[ref]: ref for text, ref in refs.items()}
+    named: dict[str, TensorRef] = {}
+    for text, ref in refs.items():
+        name = text.rpartition("=")[0] or plain[ref]
+        if named.setdefault(name, ref) != ref:
+            raise ExportError.named_twice(name, [named[name].tensor_name, ref.tensor_name])
+    return named
 
 
 def _is_there(graph: Graph, ref: TensorRef) -> bool:

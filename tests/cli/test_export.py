@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from graphfreeze.api import load
+from graphfreeze.api import export, load
 from graphfreeze.schema import SavedModel
 
 FREEZE = "freeze resource_mlp tuned --freeze hidden --no-train-op"
@@ -30,6 +30,13 @@ def test_a_folder_to_serve(run, tuned: Path) -> None:
     assert not any("graphfreeze" in node.name for node in graph.graph_def.node)
     assert "graphfreeze" not in graph.collection_def
     assert ("tensorflow" in sys.modules) == started
+
+
+def test_tags_as_a_text(tuned: Path) -> None:
+    assert export(load(tuned), tuned.parent / "served", tags="mine, serve").tags == [
+        "mine",
+        "serve",
+    ]
 
 
 def test_the_original_s_bytes_are_kept(run, tuned: Path) -> None:
@@ -82,6 +89,7 @@ def test_force_replaces_an_export_and_nothing_else(run, tuned: Path) -> None:
         ("out --checkpoint nowhere", "nowhere: no checkpoint here"),
         ("out --output predictons:0", "has no tensor 'predictons:0'; did you mean predictions?"),
         ("out --input ids --output loss", "has no tensor 'loss'"),
+        ("out --output a=ids --output a=predictions", "ids:0 and predictions:0 would both be 'a'"),
         ("out --format tflite", "invalid value for '--format'"),
     ],
 )

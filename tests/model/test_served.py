@@ -1,5 +1,7 @@
 """What is fed and what comes out of a model, where no signature says so."""
 
+from collections.abc import Callable
+
 import pytest
 
 from graphfreeze.errors import ExportError
@@ -8,7 +10,7 @@ from graphfreeze.model.graph import Graph
 from graphfreeze.model.names import TensorRef
 from graphfreeze.model.served import find_inputs, find_outputs
 from graphfreeze.read.sketch import parse_sketch
-from graphfreeze.schema import CollectionDef
+from graphfreeze.schema import CollectionDef, SignatureDef, TensorInfo
 from graphfreeze.selection.served import Asked, choose_outputs, choose_served
 
 MODEL = """\
@@ -80,3 +82,11 @@ def test_inputs_that_are_left_out_are_told() -> None:
         choose_served(Asked(None, ("x:0",), ("loss",)), graph, collections, {})
     with pytest.raises(ExportError, match=r"has no tensor 'probabilites:0'; did you mean prob"):
         choose_served(Asked(None, (), ("probabilites:0",)), graph, collections, {})
+
+
+@pytest.mark.parametrize("choose", [choose_outputs, choose_served])
+def test_a_signature_of_what_is_not_there(choose: Callable[..., object]) -> None:
+    graph, collections = model(OUT)
+    signatures = {"mine": SignatureDef(outputs={"y": TensorInfo(name="nowhere:0")})}
+    with pytest.raises(ExportError, match="signature 'mine' names 'nowhere:0', which the graph"):
+        choose(Asked(), graph, collections, signatures)
