@@ -37,8 +37,7 @@ def original_bytes(model: Model) -> bytes:
 
     Raises UndoError for a model that graphfreeze did not write, or that was written anew since."""
     manifest, path = get_manifest(model), model.source.path
-    unmarked = Changes({("collection_def", MARK): None})
-    result = write_block(model.codec, model.root, unmarked)
+    result = _without_mark(model)
     if digest(result) != manifest.result_sha256:
         own = find_bundle_graph(path.parent)
         raise UndoError.written_anew(path, own if own != path else None)
@@ -46,6 +45,19 @@ def original_bytes(model: Model) -> bytes:
         return join_pieces(manifest, result)
     except BadManifestError as error:
         raise UndoError.bad_manifest(path, str(error)) from error
+
+
+def _without_mark(model: Model) -> bytes:
+    """Return the file of a model without what the model says of itself.
+
+    Other MetaGraphs of a SavedModel may say so too: these stay as they are."""
+    codec, unmarked = model.codec, Changes({("collection_def", MARK): None})
+    body = write_block(codec, model.part, unmarked)
+    if model.part.piece is None:
+        return body
+    own = codec.refill(model.part.piece, body).raw
+    pieces = [(part is model.part, part.piece) for part in model.root.parts]
+    return b"".join(own if is_own else piece.raw for is_own, piece in pieces if piece is not None)
 
 
 def original_model(model: Model) -> Model:

@@ -39,6 +39,7 @@ COMMANDS = {
     "explain": ("explain", "saved_model/1", "hidden/kernel"),
     "diff": ("diff", "saved_model/1", "saved_model/1", "--other-tags", "train"),
     "verify": ("verify", "saved_model/1", "text_classifier"),
+    "undo": ("undo", "saved_model/1", "back.pb"),
 }
 
 

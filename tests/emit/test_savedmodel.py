@@ -78,6 +78,17 @@ def test_a_saved_model_is_undone_by_itself(bundle: Path, tmp_path: Path) -> None
     assert (tmp_path / "original.meta").read_bytes() == SOURCE.read_bytes()
 
 
+def test_of_two_graphs_that_were_frozen_each_is_undone(tmp_path: Path) -> None:
+    source = SOURCE.parents[1] / "saved_model" / "1"
+    for name, tags in (("first", "train"), ("second", "serve")):
+        frozen = freeze(load(source, tags=tags), PLAN)
+        save(frozen, tmp_path / name, also=("savedmodel",))
+        source = tmp_path / name / "savedmodel"
+    undo(load(source, tags="serve"), tmp_path / "original.pb")
+    first = tmp_path / "first" / "savedmodel" / "saved_model.pb"
+    assert (tmp_path / "original.pb").read_bytes() == first.read_bytes()
+
+
 def test_what_has_no_room_for_more_is_refused(tmp_path: Path) -> None:
     frozen = freeze(load(SOURCE), PLAN)
     with pytest.raises(EmitError, match="savedmodel go into a bundle"):
