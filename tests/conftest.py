@@ -99,6 +99,14 @@ JOBS = {
         freeze_rows={"nce_weights": "::2", "nce_biases": "::2"},
         freeze_columns={"embeddings": "0:5"},
     ),
+    "old_format": _job(
+        "old_format",
+        "",
+        "momentum",
+        0.1,
+        freeze=("hidden/bias",),
+        freeze_rows={"table": "0:20,31,-4:"},
+    ),
     "partitioned_mod": _job("partitioned_mod", "", "sgd", 0.5, train_rows={"table": "1:60:3,76:"}),
     "partitioned_div": _job(
         "partitioned_div",

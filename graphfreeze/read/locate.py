@@ -22,6 +22,7 @@ from graphfreeze.model.records import NAME, RECORD
 from graphfreeze.read.document import read_document
 from graphfreeze.read.kind import MODULE
 from graphfreeze.read.prefixes import (
+    as_prefix,
     has_checkpoint,
     is_table,
     is_there,
@@ -46,13 +47,13 @@ def load(
     sequence or joined by commas; ``""`` for the one that has none.
     Raises LoadError. TensorFlow is not started.
     """
-    place = Path(path)
+    place = as_prefix(path)
     try:
         found, beside = _locate(place)
     except OSError as error:
         raise LoadError.unreadable(place, error.strerror or str(error)) from error
-    prefix = beside if checkpoint is None else Path(checkpoint)
-    if checkpoint is not None and not has_checkpoint(Path(checkpoint)):
+    prefix = beside if checkpoint is None else as_prefix(checkpoint)
+    if checkpoint is not None and not has_checkpoint(as_prefix(checkpoint)):
         raise LoadError.no_checkpoint(checkpoint)
     model = read_document(found, prefix, tags=parse_tags(tags))
     source = replace(model.source, given=place, is_chosen=checkpoint is not None)

@@ -7,6 +7,7 @@ the file names                  the checkpoint is looked for
 ``/data/run/model.ckpt-7``      there, then as ``model.ckpt-7`` and
                                 ``run/model.ckpt-7`` beside the file: it was moved
 ``C:\run\model.ckpt-7``         beside the file, by its last parts too
+``model-7-?????-of-00002``      as ``model-7``: so TensorFlow names shards of V1
 ==============================  ====================================================
 """
 
@@ -19,9 +20,15 @@ from google.protobuf import text_encoding
 
 from graphfreeze.read.kind import TABLE_END
 
+_SHARDS = re.compile(r"-\?{5}-of-\d{5}\Z")
 _LATEST, _ALL = "model_checkpoint_path", "all_model_checkpoint_paths"
 _QUOTED = r'\s*:\s*("(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\')'
 _ESCAPED = re.compile(r"""(?:[^\\]|\\[abfnrtv?\\'"]|\\[0-7]{1,3}|\\[xX][0-9a-fA-F]{1,2})*""")
+
+
+def as_prefix(named: str | Path) -> Path:
+    """Return the prefix of what TensorFlow calls a checkpoint: of V1 shards that is a pattern."""
+    return Path(_SHARDS.sub("", str(named)))
 
 
 def latest_checkpoint(state: Path) -> Path | None:
@@ -87,6 +94,7 @@ def _is_there(place: Path) -> bool:
 
 def _places(folder: Path, name: str) -> Iterator[Path]:
     """Yield where a named checkpoint may be: there, or beside by its last parts."""
+    name = _SHARDS.sub("", name)
     yield folder / name
     for kind in (PurePosixPath, PureWindowsPath):
         parts = kind(name).parts

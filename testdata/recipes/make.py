@@ -21,6 +21,7 @@ import hub_module
 import loop_lookup
 import momentum_ema
 import nce
+import old_format
 import partitioned_div
 import partitioned_mod
 import partitioned_ps
@@ -41,6 +42,7 @@ RECIPES = {
     "bare_graph": bare_graph.make,
     "tied_softmax": tied_softmax.make,
     "nce": nce.make,
+    "old_format": old_format.make,
     "partitioned_mod": partitioned_mod.make,
     "partitioned_div": partitioned_div.make,
     "loop_lookup": loop_lookup.make,

@@ -70,6 +70,11 @@ PLACES: dict[str, tuple[dict[str, bytes], str, str, str]] = {
     "a folder of V1 in shards": (
         {"checkpoint": state("/old/m"), "m.meta": binary(META), "m-00000-of-00002": TABLE,
          "m-00001-of-00002": TABLE}, ".", "m.meta", "m"),
+    "a folder of V1, its shards named by a pattern": (
+        {"checkpoint": state("/old/m-?????-of-00001"), "m.meta": binary(META),
+         "m-00000-of-00001": TABLE}, ".", "m.meta", "m"),
+    "V1, its shards named by a pattern": (
+        {"m.meta": binary(META), "m-00000-of-00001": TABLE}, "m-?????-of-00001", "m.meta", "m"),
     "a state in single quotes": (
         {"checkpoint": b"model_checkpoint_path: 'm'", "m.meta": binary(META)}, ".", "m.meta", ""),
     "a state that names others first": (

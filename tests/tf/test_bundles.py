@@ -15,11 +15,12 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 import graphfreeze
+from graphfreeze.emit.source import runtime_prefix
 from graphfreeze.model.model import Model
 from graphfreeze.schema import SavedModel
 
 NAMES = ["text_classifier", "bert_tiny", "resource_mlp", "conv_bn", "bare_graph"]
-TABLE_NAMES = ["tied_softmax", "nce", "partitioned_mod", "partitioned_div", "loop_lookup"]
+TABLE_NAMES = ["tied_softmax", "nce", "partitioned_mod", "partitioned_div", "loop_lookup", "old_format"]
 NORM_NAMES = ["batch_norms", "batch_norms, kept"]
 TRAINED_NAMES = ["adam_clipped", "bert_adamw", "momentum_ema", "wide_deep", "gan", "partitioned_ps"]
 EXPORT_NAMES = ["saved_model", "hub_module"]
@@ -69,7 +70,7 @@ def original_loss(job: Any, feeds: Path) -> np.float32:
     }
     model = graphfreeze.load(source, tags=job.tags)
     with tf.Graph().as_default(), tf.Session(config=CONFIG) as session:
-        prefix = str(model.source.checkpoint)
+        prefix = runtime_prefix(model.source.checkpoint)
         if "TF-Hub" in model.source.format:
             restore_module(session, source, model, document["assets"])
         elif model.source.format.startswith("SavedModel"):
