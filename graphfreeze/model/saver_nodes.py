@@ -5,7 +5,8 @@
     Const or PlaceholderWithDefault  ->  SaveV2  ->  Identity, which nobody takes
                                      ->  RestoreV2  ->  Assigns  ->  NoOp
 
-With shards there is a ShardedFilename before each SaveV2, and a MergeV2Checkpoints behind them
+With shards there is a ShardedFilename before each SaveV2, and a MergeV2Checkpoints behind them; in
+format V1, SaveSlices, a ShardedFilespec is fetched, which names them all
 (tensorflow/python/training/saver.py).
 """
 
@@ -18,6 +19,7 @@ from graphfreeze.model.saver import restore_ops
 from graphfreeze.schema import SaverDef
 
 _NAMING = frozenset({"ShardedFilename", "StringJoin", "Identity"})
+_FETCHED = ("ShardedFilespec", "Identity")
 _GIVEN = frozenset({"Const", "PlaceholderWithDefault", "Placeholder"})
 
 
@@ -63,8 +65,8 @@ def _saver_of(graph: Graph, filename: TensorRef) -> SaverDef | None:
 
 
 def _save_end(graph: Graph, saves: set[str]) -> str | None:
-    """Return the Identity that Python fetches to save."""
-    ends = (n for n in _behind(graph, saves, "Identity") if not graph.edges_from(n))
+    """Return the node that Python fetches to save."""
+    ends = (n for op in _FETCHED for n in _behind(graph, saves, op) if not graph.edges_from(n))
     return next(ends, None)
 
 

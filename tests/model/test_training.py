@@ -176,7 +176,7 @@ SLOTS = {
                                      True),
     "asked for it in a branch": (S + STEP + "p = Const() {value: true}\nb = RefSwitch(s, p)\n"
                                  "is = IsVariableInitialized(b:1)\nreport = LogicalNot(is)", False),
-    "initialized by an init_op": (S + STEP + "init = NoOp(^w/Assign, ^s/Assign)\ninit_op: init",
+    "initialized by an init_op": (S + STEP + "all = NoOp(^w/Assign, ^s/Assign)\ninit_op: all",
                                   True),
     "its value in a collection": (S + STEP + "mine: s/read", False),
 }  # fmt: skip

@@ -14,7 +14,14 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PYTHON = Path(os.environ.get("GRAPHFREEZE_TF1_PYTHON", ROOT / ".venv-tf1" / "bin" / "python"))
 NAMES = ["text_classifier", "bert_tiny", "resource_mlp", "conv_bn", "bare_graph"]
-TABLE_NAMES = ["tied_softmax", "nce", "partitioned_mod", "partitioned_div", "loop_lookup", "old_format"]
+TABLE_NAMES = [
+    "tied_softmax",
+    "nce",
+    "partitioned_mod",
+    "partitioned_div",
+    "loop_lookup",
+    "old_format",
+]
 NORM_NAMES = ["batch_norms", "batch_norms, kept"]
 TRAINED_NAMES = ["adam_clipped", "bert_adamw", "momentum_ema", "wide_deep", "gan", "partitioned_ps"]
 EXPORT_NAMES = ["saved_model", "hub_module"]
