@@ -21,9 +21,9 @@ from graphfreeze.model.model import Model
 from graphfreeze.model.records import FreezeRecord
 from graphfreeze.prepare.initialize_missing import InitializeMissing
 from graphfreeze.prepare.recover_collections import RecoverCollections
-from graphfreeze.report.export_text import asset_notes
 from graphfreeze.report.notes import left_out_notes
 from graphfreeze.report.records import freeze_record
+from graphfreeze.report.saved_model_text import asset_notes
 from graphfreeze.report.undo_text import no_undo_notes
 from graphfreeze.report.values_record import values_record
 from graphfreeze.rewrite.run import Pass, run

@@ -2,9 +2,9 @@
 
 import msgspec
 
-from graphfreeze.model.export_records import AssetRecord, SignatureRecord
 from graphfreeze.model.heads import HeadRecord
 from graphfreeze.model.patch_records import PatchRecord
+from graphfreeze.model.saved_model_records import AssetRecord, SignatureRecord
 from graphfreeze.model.thaw_records import ThawRecord
 from graphfreeze.model.training_records import TrainingRecord
 from graphfreeze.model.values_record import ValuesRecord

@@ -18,7 +18,6 @@ from graphfreeze.model.variables import Variable
 from graphfreeze.read.former import Former
 from graphfreeze.report.choices import choice_records, variable_record
 from graphfreeze.report.device_notes import device_notes
-from graphfreeze.report.export_record import asset_records, signature_records
 from graphfreeze.report.former import find_former, is_patched
 from graphfreeze.report.former_averages import average_notes
 from graphfreeze.report.gradient_notes import function_name, gradient_notes
@@ -27,6 +26,7 @@ from graphfreeze.report.notes import learning_notes
 from graphfreeze.report.patch_record import patch_notes, patch_record
 from graphfreeze.report.recovered_notes import context_notes, recovered_notes
 from graphfreeze.report.rows_initialised import rows_initialised
+from graphfreeze.report.saved_model_record import asset_records, signature_records
 from graphfreeze.report.target_notes import target_notes, writer_notes
 from graphfreeze.report.thaw_record import thaw_notes, thaw_record
 from graphfreeze.report.training_text import kept_notes

@@ -12,7 +12,6 @@ from graphfreeze.report.columns import (
     shape_text,
     size_text,
 )
-from graphfreeze.report.export_text import export_facts
 from graphfreeze.report.lines import (
     byte_count,
     entries_text,
@@ -22,6 +21,7 @@ from graphfreeze.report.lines import (
     sum_text,
     table,
 )
+from graphfreeze.report.saved_model_text import saved_model_facts
 from graphfreeze.report.training_text import training_facts
 from graphfreeze.report.tree import Branch, fold, grow, walk
 
@@ -39,7 +39,7 @@ def show_lines(record: ModelRecord, *, verbose: bool = False) -> Iterator[Text]:
             ("train ops", record.train_ops or ["none in a collection"]),
         ]
     )
-    yield from facts(export_facts(record))
+    yield from facts(saved_model_facts(record))
     if record.steps and record.steps != record.train_ops:
         yield from facts([("steps", record.steps)])
     trained = training_facts("training", record.training, is_old=False)

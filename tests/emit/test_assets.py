@@ -7,7 +7,7 @@ import pytest
 
 from graphfreeze.api import check_out, export, freeze, load, report, save, show
 from graphfreeze.errors import EmitError
-from graphfreeze.model.export_records import AssetRecord
+from graphfreeze.model.saved_model_records import AssetRecord
 from graphfreeze.schema import AssetFileDef, SavedModel
 from graphfreeze.selection.plan import FreezePlan
 

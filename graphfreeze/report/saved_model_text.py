@@ -6,12 +6,12 @@ from pathlib import Path
 from graphfreeze.emit.place import is_file
 from graphfreeze.errors.base import joined, shape_text
 from graphfreeze.model.assets import FOLDER
-from graphfreeze.model.export_records import ArgumentRecord, AssetRecord, SignatureRecord
 from graphfreeze.model.model import Model
 from graphfreeze.model.records import ModelRecord
+from graphfreeze.model.saved_model_records import ArgumentRecord, AssetRecord, SignatureRecord
 
 
-def export_facts(record: ModelRecord) -> Iterator[tuple[str, Sequence[str]]]:
+def saved_model_facts(record: ModelRecord) -> Iterator[tuple[str, Sequence[str]]]:
     """Yield tags, signatures, assets and main op, those of them that there are."""
     if record.tags or "SavedModel" in record.format:
         yield "tags", [",".join(record.tags) or "none"]

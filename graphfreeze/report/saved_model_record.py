@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 
 from graphfreeze.model.attrs import dtype_name
-from graphfreeze.model.export_records import ArgumentRecord, AssetRecord, SignatureRecord
 from graphfreeze.model.main_op import OP_SIGNATURES
 from graphfreeze.model.model import Model
+from graphfreeze.model.saved_model_records import ArgumentRecord, AssetRecord, SignatureRecord
 from graphfreeze.schema import TensorInfo, types_pb2
 
 
