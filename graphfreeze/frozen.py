@@ -49,10 +49,9 @@ class FrozenModel:
     devices: Mapping[str, int] = field(default_factory=dict)
     thaw: Thawing | None = None
     head: HeadRecord | None = None
+    taken: ValuesRecord | None = None
 
     @property
     def head_loss(self) -> tuple[str, ...]:
         """The loss of the head, if one was added."""
         return () if self.head is None else (self.head.tensors["loss"],)
-
-    taken: ValuesRecord | None = None

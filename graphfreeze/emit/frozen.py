@@ -10,14 +10,12 @@ from graphfreeze.emit.source import reason_of
 from graphfreeze.errors import ExportError
 from graphfreeze.model.names import TensorRef, parse_ref
 from graphfreeze.model.op_origins import with_origins
+from graphfreeze.model.wire import MOST_BYTES
 from graphfreeze.read.number_types import find_number_type
 from graphfreeze.rewrite.draft import Draft
-from graphfreeze.rewrite.message import importable, meta_graph
+from graphfreeze.rewrite.message import importable_part
 from graphfreeze.runtime import building, missing_ops, session
 from graphfreeze.schema import GraphDef
-
-MOST_BYTES = 2**31 - 1
-"""What a protobuf message holds."""
 
 
 def check_size(draft: Draft, outputs: Sequence[TensorRef]) -> None:
@@ -37,10 +35,9 @@ def frozen_graph(draft: Draft, outputs: Sequence[TensorRef], checkpoint: Path | 
 
     Starts TensorFlow, and asks its ``convert_variables_to_constants``."""
     names = list(dict.fromkeys(ref.node for ref in outputs))
-    whole = importable(meta_graph(draft)).graph_def
     saver = draft.saver
     ends = [] if checkpoint is None or saver is None else [parse_ref(saver.restore_op_name).node]
-    first = _part(draft, whole, [*names, *ends])
+    first = importable_part(draft, [*names, *ends])
     with building() as tf, session(tf) as sess:
         lacking = missing_ops(str(n.op) for n in first.node if n.op not in draft.graph.functions)
         if lacking:
@@ -51,7 +48,7 @@ def frozen_graph(draft: Draft, outputs: Sequence[TensorRef], checkpoint: Path | 
             if checkpoint is not None and saver is not None:
                 feeds = {str(saver.filename_tensor_name): str(checkpoint)}
                 sess.run(str(saver.restore_op_name), feeds)
-            part = _part(draft, whole, names, keep_devices=True)
+            part = importable_part(draft, names, keep_devices=True)
             made = tf.graph_util.convert_variables_to_constants(sess, part, names)
         except (ValueError, TypeError, KeyError, tf.errors.OpError) as error:
             raise ExportError.not_frozen(reason_of(str(error))) from error
@@ -67,18 +64,6 @@ def _add_reads(tf: ModuleType, draft: Draft, names: Sequence[str]) -> None:
             name = f"{variable.name}/Read/ReadVariableOp"
             if name not in {op.name for op in handle.consumers()}:
                 tf.raw_ops.ReadVariableOp(resource=handle, dtype=variable.dtype, name=name)
-
-
-def _part(
-    draft: Draft, whole: GraphDef, ends: Sequence[str], *, keep_devices: bool = False
-) -> GraphDef:
-    """Return what it takes to run some nodes; devices of other processes are not here."""
-    needed = draft.graph.ancestors(ends)
-    nodes = [node for node in whole.node if node.name in needed]
-    part = GraphDef(node=nodes, library=whole.library, versions=whole.versions)
-    for node in part.node if not keep_devices else ():
-        node.device = ""
-    return part
 
 
 def _serialized(graph: GraphDef) -> bytes:

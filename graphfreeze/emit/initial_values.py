@@ -14,9 +14,9 @@ from graphfreeze.model.op_origins import with_origins
 from graphfreeze.model.saver import Entry
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.edits import FromRows
-from graphfreeze.rewrite.message import importable, meta_graph
+from graphfreeze.rewrite.message import importable_part
 from graphfreeze.runtime import missing_ops
-from graphfreeze.schema import GraphDef, NodeDef
+from graphfreeze.schema import NodeDef
 
 Feeds = dict[object, object]
 
@@ -58,18 +58,14 @@ def _import(
     entries = contents.initialized
     names = [variable_of(draft, entry) for entry in entries]
     wanted = [initializer[name] for name in names]
-    needed = draft.graph.ancestors([*wanted, *(entry.tensor.node for entry in entries)])
-    graph = importable(meta_graph(draft)).graph_def
-    nodes = [node for node in graph.node if node.name in needed]
-    for node in nodes:
-        node.device = ""
+    part = importable_part(draft, [*wanted, *(entry.tensor.node for entry in entries)])
+    for node in part.node:
         node.attr.pop("_class", None)
         _seed(node, draft)
-    lacking = missing_ops(str(n.op) for n in nodes if n.op not in draft.graph.functions)
+    lacking = missing_ops(str(n.op) for n in part.node if n.op not in draft.graph.functions)
     if lacking:
         told = with_origins(lacking)
         raise EmitError.missing_ops(told, names, version=tf.__version__)
-    part = GraphDef(node=nodes, library=graph.library, versions=graph.versions)
     try:
         tf.import_graph_def(part, name="")
     except (ValueError, TypeError, KeyError, tf.errors.OpError) as error:

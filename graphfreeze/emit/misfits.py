@@ -45,7 +45,7 @@ def check_held(
         others=others,
         unused=rest if lacking else [],
         slots=len(free) - len(rest) if lacking else 0,
-        rename=find_rename(lacking, rest),
+        rename=find_rename(lacking, dict.fromkeys(rest)),
     )
 
 

@@ -1,7 +1,10 @@
 """A draft as one message, for what takes messages and not bytes."""
 
+from collections.abc import Iterable
+
+from graphfreeze.model.attrs import colocations
 from graphfreeze.rewrite.draft import Draft
-from graphfreeze.schema import MetaGraphDef
+from graphfreeze.schema import GraphDef, MetaGraphDef
 
 
 def meta_graph(draft: Draft) -> MetaGraphDef:
@@ -37,3 +40,20 @@ def importable(message: MetaGraphDef) -> MetaGraphDef:
         if node.op.startswith("FusedBatchNormGrad"):
             node.attr.pop("_output_shapes", None)
     return message
+
+
+def importable_part(draft: Draft, ends: Iterable[str], *, keep_devices: bool = False) -> GraphDef:
+    """Return what it takes to run some nodes; devices of other processes are not here.
+
+    A node stays beside those that are part of it, and is free from others."""
+    whole, needed = importable(meta_graph(draft)).graph_def, draft.graph.ancestors(ends)
+    nodes = [node for node in whole.node if node.name in needed]
+    part = GraphDef(node=nodes, library=whole.library, versions=whole.versions)
+    for node in part.node:
+        if not needed.issuperset(near := colocations(node)):
+            node.attr.pop("_class")
+            for name in (each for each in near if each in needed):
+                node.attr["_class"].list.s.append(f"loc:@{name}".encode())
+        if not keep_devices:
+            node.device = ""
+    return part

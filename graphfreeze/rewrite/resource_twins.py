@@ -57,7 +57,7 @@ def twin_node(node: NodeDef, op: str, inputs: Iterable[TensorRef]) -> NodeDef:
     if node.op in REF_PASSING:
         twin.attr["T"].CopyFrom(type_attr(types_pb2.DT_RESOURCE))
     elif "dtype" in known:
-        twin.attr["dtype"].CopyFrom(node.attr["T"])
+        twin.attr["dtype"].CopyFrom(find_attr(node, "T"))
     return twin
 
 
@@ -73,7 +73,7 @@ def handle_node(variable: NodeDef) -> NodeDef:
             twin.attr[key].CopyFrom(value)
     twin.attr["container"].s = find_attr(variable, "container").s
     twin.attr["shared_name"].s = find_attr(variable, "shared_name").s or str(variable.name).encode()
-    if variable.op == "Variable" and not variable.attr["shape"].shape.dim:
+    if variable.op == "Variable" and not find_attr(variable, "shape").shape.dim:
         hints = find_attr(variable, HINT).list.shape
         shape = hints[0] if hints else TensorShapeProto(unknown_rank=True)
         twin.attr["shape"].shape.CopyFrom(shape)

@@ -28,7 +28,7 @@ class ValuePlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         option = "checkpoint_exclude"
         if isinstance(text := getattr(self, option), str):
             raise SelectionError.not_a_list(text, option=option)
-        if not isinstance(value := getattr(self, "rename"), Mapping):  # noqa: B009
-            raise LoadError.bad_rename(repr(value), "renames are a mapping, OLD to NEW")
+        if not isinstance(self.rename, Mapping):
+            raise LoadError.bad_rename(repr(self.rename), "renames are a mapping, OLD to NEW")
         if self.missing not in MISSING:
             raise SelectionError.unknown_choice("missing", self.missing, MISSING)
