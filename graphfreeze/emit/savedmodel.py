@@ -7,8 +7,8 @@ stands in a collection for TensorFlow up to 1.12, in a signature for what came l
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from graphfreeze.emit.assets import write_assets
-from graphfreeze.emit.checkpoint import link_checkpoint, link_or_copy
+from graphfreeze.emit.assets import copy_folders, write_assets
+from graphfreeze.emit.checkpoint import link_checkpoint
 from graphfreeze.emit.graph_file import file_bytes
 from graphfreeze.emit.siblings import Sibling
 from graphfreeze.model.main_op import TRAIN_SIGNATURE
@@ -24,7 +24,6 @@ FILE = "saved_model.pb"
 SERVE, TRAIN = "serve", "train"
 _TRAIN_KEY = "saved_model_train_op"
 _VARIABLES = "variables"
-_ASSETS = ("assets", "assets.extra")
 
 
 def tagging_edits(draft: Draft, train_op: str | None) -> Iterator[Edit]:
@@ -60,16 +59,7 @@ def write_saved_model(raw: bytes, model: Model, checkpoint: Path | None, folder:
     if checkpoint is not None:
         (folder / _VARIABLES).mkdir()
         link_checkpoint(checkpoint, folder / _VARIABLES / _VARIABLES)
-    if model.root.owner is not SavedModel:
+    if model.root.owner is SavedModel:
+        copy_folders(model.source.path.parent, folder)
+    else:
         write_assets(model, folder)
-        return
-    for name in _ASSETS:
-        _link_folder(model.source.path.parent / name, folder / name)
-
-
-def _link_folder(old: Path, new: Path) -> None:
-    for file in sorted(old.rglob("*")) if old.is_dir() else ():
-        if file.is_file():
-            place = new / file.relative_to(old)
-            place.parent.mkdir(parents=True, exist_ok=True)
-            link_or_copy(file, place)
