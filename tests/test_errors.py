@@ -714,11 +714,11 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
     ),
     "ExportError.no_such_format": (
         ExportError.no_such_format("tflite", ["savedmodel", "graph"]),
-        "'tflite' is no format of an export; choose from: savedmodel, graph",
+        "'tflite' is no format of an export; choose from savedmodel, graph",
     ),
     "ExportError.no_such_kind": (
         ExportError.no_such_kind("ref", ["kept", "resource"]),
-        "'ref' is no kind of variables; choose from: kept, resource",
+        "'ref' is no kind of variables; choose from kept, resource",
     ),
     "ExportError.no_values": (
         ExportError.no_values("in/m.meta"),
@@ -750,7 +750,7 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
     ),
     "EmitError.no_such_form": (
         EmitError.no_such_form("tflite", ["savedmodel", "pb"]),
-        "'tflite' is no form of a result; choose from: savedmodel, pb",
+        "'tflite' is no form of a result; choose from savedmodel, pb",
     ),
     "EmitError.not_a_bundle": (
         EmitError.not_a_bundle("photos"),

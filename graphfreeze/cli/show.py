@@ -35,7 +35,8 @@ def show(context: click.Context, /, **_: object) -> None:
     """Show what MODEL holds: format, losses, train ops, and its variables as a tree.
 
     MODEL is a .meta file, the prefix of a checkpoint with its .meta beside it, a folder with a
-    'checkpoint' file, a GraphDef (.pb, .pbtxt), or what 'graphfreeze freeze' wrote.
+    'checkpoint' file, a SavedModel or TF-Hub module (the folder), a GraphDef (.pb, .pbtxt), or what
+    graphfreeze wrote.
     """
     chosen = msgspec.convert(context.params, ShowOptions)
     model = api.load(chosen.model, checkpoint=chosen.checkpoint, tags=chosen.tags)

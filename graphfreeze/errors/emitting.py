@@ -101,7 +101,7 @@ class EmitError(GraphfreezeError):
     @classmethod
     def no_such_form(cls, form: str, known: Iterable[str]) -> EmitError:
         """Name a form that no result is written in."""
-        return cls(f"{form!r} is no form of a result; choose from: {joined(known)}")
+        return cls(f"{form!r} is no form of a result; choose from {joined(known)}")
 
     @classmethod
     def not_a_bundle(cls, out: PathLike) -> EmitError:

@@ -69,12 +69,12 @@ class ExportError(GraphfreezeError):
     @classmethod
     def no_such_format(cls, form: str, known: Iterable[str]) -> ExportError:
         """Name a format that nobody writes."""
-        return cls(f"{form!r} is no format of an export; choose from: {joined(known)}")
+        return cls(f"{form!r} is no format of an export; choose from {joined(known)}")
 
     @classmethod
     def no_such_kind(cls, kind: str, known: Iterable[str]) -> ExportError:
         """Name a kind of variables that is none to choose."""
-        return cls(f"{kind!r} is no kind of variables; choose from: {joined(known)}")
+        return cls(f"{kind!r} is no kind of variables; choose from {joined(known)}")
 
     @classmethod
     def no_values(cls, source: PathLike) -> ExportError:
