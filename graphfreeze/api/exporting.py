@@ -78,12 +78,12 @@ def export(
     ``op_libraries`` are files of ops that TensorFlow does not have and that outputs of
     ``frozen-pb`` need. ``force`` replaces a file or a former export. TensorFlow is started where
     values change or are left out, and for ``frozen-pb``. Raises ExportError, EmitError, LoadError,
-    UndoError.
+    SelectionError, UndoError.
     """
     place = Path(dest)
     check_dest(format, place, model.source, force=force)
     load_libraries(op_libraries)
-    asked = Asked(signature, tuple(inputs), tuple(outputs))
+    asked = Asked(signature, inputs, outputs)
     exported = _restored(get_trained(model, checkpoint), asked)
     draft = exported.draft
     asked = of_head(asked, exported.head, draft.signatures)

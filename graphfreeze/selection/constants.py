@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from graphfreeze.errors import ThawError
+from graphfreeze.errors import SelectionError, ThawError
 from graphfreeze.model.collected import node_refs
 from graphfreeze.model.constants import NUMBERS, Constant
 from graphfreeze.model.model import Model
@@ -34,6 +34,8 @@ def choose_constants(model: Model, patterns: Sequence[str], kind: str) -> Thawin
     Without patterns those that look like weights. A pattern takes the floating arrays that it
     matches; a constant named in full is taken whatever it holds. Raises ThawError, and
     SelectionError for text that is no pattern."""
+    if isinstance(patterns, str):
+        raise SelectionError.not_a_list(patterns, option="constants")
     known = Weights(model.graph)
     weights, left = known.sort()
     if patterns:

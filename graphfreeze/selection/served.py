@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from graphfreeze.errors import ExportError
+from graphfreeze.errors import ExportError, SelectionError
 from graphfreeze.model.collected import Collections
 from graphfreeze.model.graph import Graph
 from graphfreeze.model.heads import HeadRecord
@@ -33,11 +33,18 @@ class Served:
 
 @dataclass(frozen=True)
 class Asked:
-    """What a user says of a signature: its name, and tensors as ``NAME=TENSOR`` or ``TENSOR``."""
+    """What a user says of a signature: its name, and tensors as ``NAME=TENSOR`` or ``TENSOR``.
+
+    A bare text for the tensors raises SelectionError."""
 
     name: str | None = None
-    inputs: tuple[str, ...] = ()
-    outputs: tuple[str, ...] = ()
+    inputs: Sequence[str] = ()
+    outputs: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        for option, texts in (("inputs", self.inputs), ("outputs", self.outputs)):
+            if isinstance(texts, str):
+                raise SelectionError.not_a_list(texts, option=option)
 
     @property
     def tensors(self) -> list[str]:

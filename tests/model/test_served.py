@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from graphfreeze.errors import ExportError
+from graphfreeze.errors import ExportError, SelectionError
 from graphfreeze.model.collected import Collections
 from graphfreeze.model.graph import Graph
 from graphfreeze.model.names import TensorRef
@@ -90,3 +90,8 @@ def test_a_signature_of_what_is_not_there(choose: Callable[..., object]) -> None
     signatures = {"mine": SignatureDef(outputs={"y": TensorInfo(name="nowhere:0")})}
     with pytest.raises(ExportError, match="signature 'mine' names 'nowhere:0', which the graph"):
         choose(Asked(), graph, collections, signatures)
+
+
+def test_a_bare_text_is_no_list() -> None:
+    with pytest.raises(SelectionError, match="outputs='y:0' is one text where a list is needed"):
+        Asked(None, (), "y:0")

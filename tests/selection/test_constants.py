@@ -100,3 +100,8 @@ def test_no_pattern() -> None:
 def test_nothing_that_looks_like_a_weight() -> None:
     with pytest.raises(ThawError, match="no constant is taken as a weight is, and it has 1 var"):
         choose_constants(parse_sketch("w = VariableV2() {shape: [2]}\nc = Const()"), (), "ref")
+
+
+def test_a_bare_text_is_no_list() -> None:
+    with pytest.raises(SelectionError, match="constants='a/w' is one text where a list is needed"):
+        choose_constants(parse_sketch(GRAPH), "a/w", "ref")
