@@ -44,13 +44,15 @@ def write_checkpoint(draft: Draft, folder: Path) -> None:
 def link_checkpoint(prefix: Path, to: Path, *, without: Collection[str] = ()) -> None:
     """Link or copy the files of a V2 checkpoint to another prefix; raises LoadError.
 
-    The index is written anew if some keys are to be left out of it."""
+    The index is copied: MergeV2Checkpoints, which a saver of shards runs, writes it in place. It is
+    written anew if some keys are to be left out of it."""
     index = read_index(prefix)
-    for file in (Path(f"{prefix}.index"), *index.shards):
-        if not without or file.suffix != ".index":
-            link_or_copy(file, Path(f"{to}{str(file)[len(str(prefix)) :]}"))
+    for file in index.shards:
+        link_or_copy(file, Path(f"{to}{str(file)[len(str(prefix)) :]}"))
     if without:
         write_index(index, Path(f"{to}.index"), without)
+    else:
+        shutil.copyfile(f"{prefix}.index", f"{to}.index")
 
 
 def link_or_copy(file: Path, to: Path) -> None:
