@@ -4,7 +4,7 @@ from collections.abc import Container, Iterator, Set
 from dataclasses import dataclass
 from functools import cached_property
 
-from graphfreeze.model.collected import Collections, variable_entries
+from graphfreeze.model.collected import Collections, node_entries, variable_entries
 from graphfreeze.model.graph import Graph
 from graphfreeze.model.initializers import is_initial
 from graphfreeze.model.names import parse_ref
@@ -19,7 +19,8 @@ from graphfreeze.model.reads import (
 from graphfreeze.model.variables import Variable
 
 READY = frozenset({"IsVariableInitialized", "VarIsInitializedOp"})
-_LISTS = ("global_step", "model_variables", "moving_average_variables")
+_STEP = "global_step"
+_LISTS = (_STEP, "model_variables", "moving_average_variables")
 
 
 @dataclass(frozen=True)
@@ -63,9 +64,14 @@ class Slots:
 
     @cached_property
     def _listed(self) -> set[str]:
-        """The variables that a collection besides that of all variables speaks of."""
+        """The variables that a collection besides that of all variables speaks of.
+
+        TensorFlow up to 1.4 names a global step where later ones describe it; where none is
+        listed, TensorFlow takes the variable of that name."""
         found = (d for key in _LISTS for d in variable_entries(self.collections, key))
-        return {parse_ref(str(definition.variable_name)).node for definition in found}
+        described = {parse_ref(str(definition.variable_name)).node for definition in found}
+        steps = node_entries(self.collections, _STEP) or [_STEP]
+        return described | {parse_ref(name).node for name in steps}
 
     def _is_free(self, variable: Variable) -> bool:
         users = self._users(variable)

@@ -138,7 +138,8 @@ def _global_step(tf: ModuleType) -> TFVariable:
         raise TrainError.bad_global_step(str(error)) from error
     if step.op.type not in REF_OPS | RESOURCE_OPS:
         raise TrainError.bad_global_step(f"it is an op {step.op.type}")
-    return step
+    # A collection that TensorFlow 1.4 wrote names the tensor alone.
+    return next((v for v in tf.global_variables() if v.op.name == step.op.name), step)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import pytest
 
 from graphfreeze.model.training import Training
 from graphfreeze.read.sketch import parse_sketch
+from graphfreeze.schema import CollectionDef
 
 FORWARD = """
 x = Placeholder() {shape: [?, 4]}
@@ -212,3 +213,25 @@ def test_slots(text: str, is_slot: bool) -> None:
     training = find(MOMENTUM + text)
     assert "step" in training.found
     assert ("s" in training.found) == is_slot
+
+
+# A counter that training uses alone; TensorFlow up to 1.4 names a global step, and describes none.
+COUNTER = """
+n = VariableV2() {dtype: int64, shape: []}
+n/one = Const() {dtype: int64, value: 1}
+n/add = AssignAdd(n, n/one, ^step)
+"""
+
+
+@pytest.mark.parametrize(("listed", "is_slot"), [("n:0", False), ("", True)])
+def test_a_global_step_that_is_only_named(listed: str, is_slot: bool) -> None:
+    model = parse_sketch(TRAINED + COUNTER)
+    entry = CollectionDef(node_list=CollectionDef.NodeList(value=listed.split()))
+    collections = {**model.collections, "global_step": entry}
+    training = Training(model.graph, collections, model.variables, model.header).find()
+    assert ("n" in training.found) == is_slot
+
+
+def test_a_global_step_by_its_name() -> None:
+    counter = COUNTER.replace("n =", "global_step =").replace("(n,", "(global_step,")
+    assert "global_step" not in find(TRAINED + counter).found
