@@ -461,7 +461,7 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
     ),
     "HeadError.bad_count": (
         HeadError.bad_count("classes", 1, least=2),
-        "a head of 1 classes; give a whole number from 2 on",
+        "a head of 1 class; give a whole number from 2 on",
     ),
     "HeadError.no_classes": (
         HeadError.no_classes("softmax"),
@@ -924,8 +924,9 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
         "out: was thawed, which leaves nothing to undo: in/frozen.pb, which it was made of, is the",
     ),
     "ThawError.nothing_to_thaw": (
-        ThawError.nothing_to_thaw("m.pb", variables=0),
-        "m.pb: no constant is taken as a weight is, and it has no variables either; list what",
+        ThawError.nothing_to_thaw("m.pb", variables=0, constants=["mean", "scale"]),
+        "m.pb: no constant is taken as a weight is; if some are weights, name them with "
+        "--constants, from mean, scale",
     ),
     "ThawError.quantized": (
         ThawError.quantized("m.pb", ["QuantizedConv2D", "Requantize"]),
@@ -1031,6 +1032,12 @@ def test_error_survives_pickling() -> None:
     error = TrainError.no_loss()
     copy = pickle.loads(pickle.dumps(error))
     assert (type(copy), str(copy)) == (type(error), str(error))
+
+
+def test_one_of_many_is_told_as_one() -> None:
+    assert str(SelectionError.everything_frozen(1)).startswith("the only variable is frozen, ")
+    told = str(ThawError.nothing_to_thaw("m.pb", variables=2, constants=["c"]))
+    assert told.startswith("m.pb: nothing to thaw, its weights are variables already (2 variables)")
 
 
 def test_a_pattern_without_any_variable() -> None:

@@ -20,7 +20,8 @@ class HeadError(RewriteError):
     @classmethod
     def bad_count(cls, what: str, value: object, *, least: int) -> HeadError:
         """Name a number of classes or features that is none."""
-        return cls(f"a head of {value!r} {what}; give a whole number from {least} on")
+        noun = "class" if what == "classes" and repr(value) == "1" else what
+        return cls(f"a head of {value!r} {noun}; give a whole number from {least} on")
 
     @classmethod
     def no_classes(cls, kind: str) -> HeadError:

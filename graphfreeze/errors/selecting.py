@@ -243,7 +243,8 @@ class SelectionError(GraphfreezeError):
     @classmethod
     def everything_frozen(cls, count: int) -> SelectionError:
         """Refuse a selection that leaves nothing to learn in ``count`` variables."""
-        return cls(f"all {count:,} variables are frozen, nothing can learn; add an --except")
+        told = "the only variable is" if count == 1 else f"all {count:,} variables are"
+        return cls(f"{told} frozen, nothing can learn; add an --except")
 
     @classmethod
     def nothing_behind(cls, tensor: str) -> SelectionError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from graphfreeze.errors.base import GraphfreezeError, PathLike, listed, with_hint
+from graphfreeze.errors.base import GraphfreezeError, PathLike, count_text, listed, with_hint
 
 _LIST = "list what there is with 'graphfreeze thaw MODEL --dry-run -v'"
 
@@ -13,12 +13,20 @@ class ThawError(GraphfreezeError):
     """Say why constants cannot become variables."""
 
     @classmethod
-    def nothing_to_thaw(cls, path: PathLike, *, variables: int) -> ThawError:
-        """Name a graph without a constant that looks like a weight; it has so many variables."""
-        has = f"it has {variables:,} variables" if variables else "it has no variables either"
+    def nothing_to_thaw(
+        cls, path: PathLike, *, variables: int, constants: Sequence[str]
+    ) -> ThawError:
+        """Name a graph without a constant that looks like a weight, and its floating constants."""
+        if variables:
+            return cls(
+                f"{path}: nothing to thaw, its weights are variables already "
+                f"({count_text(variables, 'variable')}); choose from them with 'graphfreeze freeze'"
+            )
+        if not constants:
+            return cls(f"{path}: nothing to thaw, it has no variables and no floating constants")
         return cls(
-            f"{path}: no constant is taken as a weight is, and {has}; {_LIST}, "
-            "and name some with --constants"
+            f"{path}: no constant is taken as a weight is; if some are weights, name them with "
+            f"--constants, from {listed(constants)}"
         )
 
     @classmethod

@@ -50,7 +50,9 @@ def choose_constants(model: Model, patterns: Sequence[str], kind: str) -> Thawin
         left += [Left(w.constant, NAMED) for w in weights if w.constant.name in named_outside]
         weights = [w for w in weights if w.constant.name not in named_outside]
         if not weights:
-            raise ThawError.nothing_to_thaw(model.source.path, variables=len(model.variables))
+            path, number = model.source.path, len(model.variables)
+            floating = _floating_arrays(known.constants)
+            raise ThawError.nothing_to_thaw(path, variables=number, constants=floating)
     for each in weights:
         _check(model, known, each.constant, kind)
     return Thawing(tuple(weights), tuple(left), kind, tuple(patterns))
@@ -59,7 +61,7 @@ def choose_constants(model: Model, patterns: Sequence[str], kind: str) -> Thawin
 def _named(patterns: Sequence[str], constants: Sequence[Constant]) -> dict[str, Constant]:
     """Return the constants that patterns take, in the order of the graph."""
     by_name, taken = {each.name: each for each in constants}, set[str]()
-    arrays = [each.name for each in constants if each.is_floating and each.elements > 1]
+    arrays = _floating_arrays(constants)
     for text in patterns:
         whole = text.removesuffix(":0")
         pattern = parse_pattern(text)
@@ -69,6 +71,11 @@ def _named(patterns: Sequence[str], constants: Sequence[Constant]) -> dict[str, 
             raise ThawError.no_constant(text, [*arrays, *by_name])
         taken.update(matched)
     return {name: constant for name, constant in by_name.items() if name in taken}
+
+
+def _floating_arrays(constants: Sequence[Constant]) -> list[str]:
+    """Return the names of the constants that a pattern takes."""
+    return [each.name for each in constants if each.is_floating and each.elements > 1]
 
 
 def _check_ops(model: Model) -> None:

@@ -54,7 +54,7 @@ REFUSED = {
     "no place": ((GRAPH,), "missing argument 'OUT'"),
     "a graph file": ((GRAPH, "out.meta"), "a graph file has no checkpoint for the values of conv1"),
     "no such constant": ((GRAPH, "out", "--constants", "conv9"), "'conv9' matches no constant"),
-    "no weights": (("bare_graph/graph.pb", "out"), "it has 5 variables; list what there is with"),
+    "no weights": (("bare_graph/graph.pb", "out"), "already (5 variables); choose from"),
     "a place that is taken": ((GRAPH, "gan"), "gan: already exists"),
     "over the input": ((GRAPH, "frozen_classifier", "--force"), "is or holds the input"),
     "a folder that is no bundle": ((GRAPH, "gan", "--force"), "gan: a folder that is no bundle"),

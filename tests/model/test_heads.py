@@ -10,7 +10,7 @@ WRONG = {
     "an unknown kind": (("sofmax", "pool", 3), "'sofmax' is no kind of head; did you mean softmax"),
     "no classes": (("softmax", "pool"), "a softmax head needs the number of its classes"),
     "no classes, sigmoid": (("sigmoid", "pool"), "a sigmoid head needs"),
-    "one class": (("softmax", "pool", 1), "a head of 1 classes; give a whole number from 2 on"),
+    "one class": (("softmax", "pool", 1), "a head of 1 class; give a whole number from 2 on"),
     "no class": (("regression", "pool", 0), "a head of 0 classes; give a whole number from 1 on"),
     "half a class": (("sigmoid", "pool", 1.5), "a head of 1.5 classes"),
     "a flag": (("sigmoid", "pool", True), "a head of True classes"),

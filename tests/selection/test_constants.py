@@ -97,9 +97,18 @@ def test_no_pattern() -> None:
         choose_constants(parse_sketch(GRAPH), [""], "ref")
 
 
-def test_nothing_that_looks_like_a_weight() -> None:
-    with pytest.raises(ThawError, match="no constant is taken as a weight is, and it has 1 var"):
-        choose_constants(parse_sketch("w = VariableV2() {shape: [2]}\nc = Const()"), (), "ref")
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("w = VariableV2() {shape: [2]}\nc = Const()", r"variables already \(1 variable\); choose"),
+        ("c = Const() {value: [0.5, 2.0]}\ni = Const() {value: [1, 2]}", "--constants, from c$"),
+        ("i = Const() {value: [1, 2]}", "nothing to thaw, it has no variables and no floating"),
+    ],
+    ids=["variables", "a floating constant", "neither"],
+)
+def test_nothing_that_looks_like_a_weight(text: str, told: str) -> None:
+    with pytest.raises(ThawError, match=told):
+        choose_constants(parse_sketch(text), (), "ref")
 
 
 def test_a_bare_text_is_no_list() -> None:
