@@ -10,12 +10,19 @@ from graphfreeze.api.exporting import KINDS
 from graphfreeze.cli import options
 from graphfreeze.cli.chatter import without_chatter
 from graphfreeze.cli.console import print_json, print_lines, working
-from graphfreeze.emit.exporting import FORMATS, GRAPH, SAVED_MODEL
+from graphfreeze.emit.exporting import CHECKPOINT, FORMATS, FROZEN, GRAPH, SAVED_MODEL
 from graphfreeze.errors import LoadError
 from graphfreeze.model.model import Model
+from graphfreeze.read.tags import parse_tags
 from graphfreeze.report.exported_text import export_lines
 from graphfreeze.selection.served import DEFAULT
 
+_ONLY_FOR = {
+    "checkpoint": (SAVED_MODEL, CHECKPOINT, FROZEN),
+    "output": (SAVED_MODEL, FROZEN),
+    "input": (SAVED_MODEL,),
+    "signature": (SAVED_MODEL, FROZEN),
+}
 EXAMPLES = """\b
 Examples:
   graphfreeze export tuned served
@@ -100,6 +107,7 @@ def export(context: click.Context, /, **_: object) -> None:
     any model with a checkpoint, which is exported without its training.
     """
     chosen = msgspec.convert(context.params, ExportOptions)
+    _check_options(chosen)
     quiet = nullcontext() if chosen.format == GRAPH else without_chatter()
     with quiet as stderr, nullcontext() if stderr is None else working("exporting ...", stderr):
         record = api.export(
@@ -122,11 +130,28 @@ def export(context: click.Context, /, **_: object) -> None:
         print_lines(export_lines(record))
 
 
+def _check_options(chosen: ExportOptions) -> None:
+    """Refuse options that mean nothing for the format; raises UsageError."""
+    for name, formats in _ONLY_FOR.items():
+        if getattr(chosen, name) and chosen.format not in formats:
+            raise _no_meaning(f"--{name}", chosen.format)
+
+
+def _no_meaning(option: str, form: str) -> click.UsageError:
+    return click.UsageError(f"{option} has no meaning with --format {form}; leave it out")
+
+
 def _load(chosen: ExportOptions) -> Model:
-    """Read what is to be exported: of several graphs the one with the tags that are wanted."""
+    """Read what is to be exported: of several graphs the one with the tags that are wanted.
+
+    Raises LoadError, and UsageError for tags that choose nothing and are written nowhere."""
     try:
-        return api.load(chosen.model)
+        model = api.load(chosen.model)
     except LoadError:
         if chosen.tags is None:
             raise
-    return api.load(chosen.model, tags=chosen.tags)
+        return api.load(chosen.model, tags=chosen.tags)
+    if chosen.tags is not None and chosen.format != SAVED_MODEL:
+        if set(parse_tags(chosen.tags) or ()) != set(model.tags):
+            raise _no_meaning("--tags", f"{chosen.format} and a BUNDLE of one graph")
+    return model

@@ -89,7 +89,13 @@ def test_force_replaces_an_export_and_nothing_else(run, tuned: Path) -> None:
         ("out --checkpoint nowhere", "nowhere: no checkpoint here"),
         ("out --output predictons:0", "has no tensor 'predictons:0'; did you mean predictions?"),
         ("out --input ids --output loss", "has no tensor 'loss'"),
+        ("out --output nosuch", "nosuch'; candidates for outputs: predictions:0"),
         ("out --output a=ids --output a=predictions", "ids:0 and predictions:0 would both be 'a'"),
+        ("out.pb --format frozen-pb --tags a", "--tags has no meaning with --format frozen-pb and"),
+        ("out.pb --format frozen-pb --input ids", "--input has no meaning with --format frozen-pb"),
+        ("out.meta --format graph --checkpoint 20", "--checkpoint has no meaning with --format gra"),
+        ("out --format checkpoint --signature x", "--signature has no meaning with --format check"),
+        ("out --format checkpoint --output x", "--output has no meaning with --format checkpoint"),
         ("out --format tflite", "invalid value for '--format'"),
     ],
 )
