@@ -680,7 +680,7 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
         "out.pb: a graph file has no checkpoint for the values of emb, emb/graphfreeze/rows; write",
     ),
     "ExportError.unknown_tensor": (
-        ExportError.unknown_tensor("decoder/bais:0", NAMES),
+        ExportError.unknown_tensor("decoder/bais:0", NAMES, role="output"),
         "the model to be exported has no tensor 'decoder/bais:0'; did you mean decoder/bias?",
     ),
     "ExportError.broken_signature": (
@@ -697,8 +697,8 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
         "logits:0, state:0",
     ),
     "ExportError.unfed": (
-        ExportError.unfed(["mask:0"], ["logits:0"]),
-        "logits:0 needs mask:0, which is no input; name it with --input too",
+        ExportError.unfed(["mask:0", "rate:0"], ["logits:0"]),
+        "logits:0 needs mask:0, rate:0, which are no inputs; name them with --input too",
     ),
     "ExportError.no_such_signature": (
         ExportError.no_such_signature("serve_default", ["serving_default"]),

@@ -151,7 +151,7 @@ def _load(chosen: ExportOptions) -> Model:
         if chosen.tags is None:
             raise
         return api.load(chosen.model, tags=chosen.tags)
-    if chosen.tags is not None and chosen.format != SAVED_MODEL:
-        if set(parse_tags(chosen.tags) or ()) != set(model.tags):
-            raise _no_meaning("--tags", f"{chosen.format} and a BUNDLE of one graph")
+    tags = parse_tags(chosen.tags)
+    if tags is not None and chosen.format != SAVED_MODEL and set(tags) != set(model.tags):
+        raise _no_meaning("--tags", f"{chosen.format} and a BUNDLE of one graph")
     return model

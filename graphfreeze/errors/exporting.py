@@ -11,9 +11,14 @@ class ExportError(GraphfreezeError):
     """Say why a model cannot be exported as it was asked for."""
 
     @classmethod
-    def unknown_tensor(cls, name: str, names: Iterable[str]) -> ExportError:
-        """Name a tensor that the model does not have, or that training alone had."""
-        hint = with_hint(name.partition(":")[0], names, "'graphfreeze show' lists names")
+    def unknown_tensor(
+        cls, name: str, names: Iterable[str], candidates: Iterable[str] = (), *, role: str
+    ) -> ExportError:
+        """Name a tensor that the model does not have, or that training alone had.
+
+        ``candidates`` may be meant, ``role`` is that of an input or an output."""
+        found = listed(list(candidates)) or "none"
+        hint = with_hint(name.partition(":")[0], names, f"candidates for {role}s: {found}")
         return cls(f"the model to be exported has no tensor {name!r}{hint}")
 
     @classmethod
@@ -41,9 +46,11 @@ class ExportError(GraphfreezeError):
     @classmethod
     def unfed(cls, inputs: Sequence[str], outputs: Sequence[str]) -> ExportError:
         """Name placeholders that the outputs need and that are no inputs."""
+        one = len(inputs) == 1
         return cls(
-            f"{listed(outputs, most=3)} needs {listed(inputs)}, which is no input; "
-            "name it with --input too"
+            f"{listed(outputs, most=3)} {'needs' if len(outputs) == 1 else 'need'} "
+            f"{listed(inputs)}, {'which is no input' if one else 'which are no inputs'}; "
+            f"name {'it' if one else 'them'} with --input too"
         )
 
     @classmethod

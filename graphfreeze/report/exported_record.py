@@ -83,8 +83,10 @@ def _notes(exported: Exported, form: str) -> Iterator[str]:
         fed = {ref.node for ref in served.inputs.values()}
         defaults = find_defaults(draft.graph, served.outputs.values())
         if left := [name for name in defaults if name not in fed]:
-            names = listed(left)
-            yield f"{names} is no input and keeps its default; name it with --input if need be"
+            one = len(left) == 1
+            told = "is no input and keeps its default" if one else "are no inputs and keep defaults"
+            it = "it" if one else "them"
+            yield f"{listed(left)} {told}; name {it} with --input if need be"
     if form == FROZEN and exported.has_guessed_outputs:
         names = listed([ref.tensor_name for ref in exported.outputs])
         yield f"no signature says what the outputs are: {names} was taken; name them with --output"

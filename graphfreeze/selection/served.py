@@ -1,8 +1,9 @@
 """Which tensors are the inputs and outputs of what is exported."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from graphfreeze.errors import ExportError, SelectionError
 from graphfreeze.model.collected import Collections
@@ -17,6 +18,7 @@ from graphfreeze.model.signatures import Signatures, tensors_in
 DEFAULT = "serving_default"
 _OF_HEADS = ("probabilities", "logits", "predictions")
 Tensors = Mapping[str, TensorRef]
+Candidates = Callable[[], list[TensorRef]]
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ def choose_outputs(
     They are those that a user names, else those of the signature that is named, ``serving_default``
     or the only one, else what the graph leaves no doubt about. Raises ExportError."""
     if asked.outputs:
-        return list(_parse(asked.outputs, graph).values()), False
+        return list(_outputs(asked, graph, collections).values()), False
     name = _find_signature(asked.name, signatures)
     if name is not None:
         _check(graph, {name: signatures[name]})
@@ -94,11 +96,12 @@ def choose_served(
     if not is_asked and _find_signature(asked.name, signatures) is not None:
         return None
     if asked.outputs:
-        outputs, is_guessed = _parse(asked.outputs, graph), False
+        outputs, is_guessed = _outputs(asked, graph, collections), False
     else:
         refs, is_guessed = choose_outputs(asked, graph, collections, signatures)
         outputs = _named(refs)
-    inputs = _parse(asked.inputs, graph)
+    needed = partial(find_inputs, graph, outputs.values())
+    inputs = _parse(asked.inputs, graph, needed, role="input")
     left = find_inputs(graph, outputs.values(), given=inputs.values())
     if inputs and left:
         raise ExportError.unfed(
@@ -127,13 +130,28 @@ def _find_signature(name: str | None, signatures: Signatures) -> str | None:
     return known[0] if len(known) == 1 else None
 
 
-def _parse(texts: Sequence[str], graph: Graph) -> dict[str, TensorRef]:
-    """Return tensors by name; raises ExportError for one that is not there or not told apart."""
+def _outputs(asked: Asked, graph: Graph, collections: Collections) -> dict[str, TensorRef]:
+    """Return the outputs that a user names; raises ExportError."""
+
+    def candidates() -> list[TensorRef]:
+        return find_outputs(graph, collections)[0]
+
+    return _parse(asked.outputs, graph, candidates, role="output")
+
+
+def _parse(
+    texts: Sequence[str], graph: Graph, candidates: Candidates, *, role: str
+) -> dict[str, TensorRef]:
+    """Return tensors by name; raises ExportError for one that is not there or not told apart.
+
+    ``candidates`` are those to name where one is not there."""
     found = {text: find_ref(text.rpartition("=")[2]) for text in texts}
     refs = {text: ref for text, ref in found.items() if ref is not None and _is_there(graph, ref)}
     for text in texts:
         if text not in refs:
-            raise ExportError.unknown_tensor(text.rpartition("=")[2], graph.nodes)
+            near = (ref.tensor_name for ref in candidates())
+            name = text.rpartition("=")[2]
+            raise ExportError.unknown_tensor(name, graph.nodes, near, role=role)
     plain = {ref: name for name, ref in _named(list(refs.values())).items()}
     named: dict[str, TensorRef] = {}
     for text, ref in refs.items():

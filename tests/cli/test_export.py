@@ -93,7 +93,7 @@ def test_force_replaces_an_export_and_nothing_else(run, tuned: Path) -> None:
         ("out --output a=ids --output a=predictions", "ids:0 and predictions:0 would both be 'a'"),
         ("out.pb --format frozen-pb --tags a", "--tags has no meaning with --format frozen-pb and"),
         ("out.pb --format frozen-pb --input ids", "--input has no meaning with --format frozen-pb"),
-        ("out.meta --format graph --checkpoint 20", "--checkpoint has no meaning with --format gra"),
+        ("out.meta --format graph --checkpoint 20", "--checkpoint has no meaning with"),
         ("out --format checkpoint --signature x", "--signature has no meaning with --format check"),
         ("out --format checkpoint --output x", "--output has no meaning with --format checkpoint"),
         ("out --format tflite", "invalid value for '--format'"),
