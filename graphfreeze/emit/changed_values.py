@@ -71,10 +71,11 @@ class Values:
     def reading(self) -> Iterator[None]:
         """Say what is wrong with the source's checkpoint where TensorFlow cannot read it."""
         errors = self.tf.errors
-        kinds = (errors.DataLossError, errors.InvalidArgumentError, errors.NotFoundError)
+        # A damaged file of format V1 is an InternalError.
+        kinds = (errors.DataLossError, errors.InternalError, errors.InvalidArgumentError)
         try:
             yield
-        except (*kinds, errors.OutOfRangeError) as error:
+        except (*kinds, errors.NotFoundError, errors.OutOfRangeError) as error:
             reason = reason_of(str(error))
             raise LoadError.bad_checkpoint(self.contents.held.place, reason) from error
 

@@ -85,7 +85,8 @@ def _merge(draft: Draft, contents: Contents, folder: Path) -> None:
             destination_prefix=str(folder / NAME),
             delete_old_dirs=False,
         )
-        sess.run(merge)
+        with values.reading():
+            sess.run(merge)
     shutil.rmtree(parts)
 
 

@@ -294,3 +294,24 @@ def test_a_loop_that_no_collection_describes(tmp_path: Path) -> None:
     ):
         add_train_op(result, optimizer="sgd", learning_rate=0.1)
     assert result.train is None
+
+
+FLIPPED = {
+    "a shard of format V1": ("old_format", "model.ckpt-00000-of-00001", 0.5),
+    "an index": ("text_classifier", "model.ckpt.index", 0.4),
+}
+
+
+@pytest.mark.parametrize(("name", "file", "place"), FLIPPED.values(), ids=FLIPPED)
+def test_a_byte_of_the_checkpoint_is_another(
+    name: str, file: str, place: float, tmp_path: Path
+) -> None:
+    model = Path(shutil.copytree(MODELS / name, tmp_path / "in"))
+    raw = bytearray((model / file).read_bytes())
+    raw[int(len(raw) * place)] ^= 0xFF
+    (model / file).write_bytes(raw)
+    result = freeze(load(model), FreezePlan(freeze=("hidden",)))
+    with pytest.raises(LoadError, match="the checkpoint cannot be read"):
+        add_train_op(result, optimizer="adam")
+        save(result, tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["in"]
