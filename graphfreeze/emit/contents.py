@@ -15,6 +15,7 @@ from graphfreeze.errors import EmitError
 from graphfreeze.model.attrs import Shape, dtype_name
 from graphfreeze.model.names import TensorRef
 from graphfreeze.model.saver import Entry, saved_variable, slices_at
+from graphfreeze.model.training import Training
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.edits import DropKey, FromConst, FromInitializer, SetValue
 
@@ -101,10 +102,15 @@ def check_contents(draft: Draft) -> Contents:
 
 
 def initializers(draft: Draft) -> dict[str, str]:
-    """Return the op that initializes each variable, where a collection names one."""
-    described = [(v.name, v.definition) for v in draft.variables if v.definition is not None]
-    named = ((name, str(definition.initializer_name)) for name, definition in described)
-    return {name: op for name, op in named if op in draft.graph}
+    """Return the op that initializes each variable: as a collection names it, else as found."""
+    variables, header = draft.variables, draft.base.header
+    described = [(v.name, v.definition) for v in variables if v.definition is not None]
+    named = {name: str(definition.initializer_name) for name, definition in described}
+    if len(named) < len(variables):
+        training = Training(draft.graph, draft.collections, variables, header)
+        found = {v.name: training.find_initializer(v) for v in variables if v.name not in named}
+        named |= {name: op for name, op in found.items() if op is not None}
+    return {name: op for name, op in named.items() if op in draft.graph}
 
 
 def variable_of(draft: Draft, entry: Entry) -> str:

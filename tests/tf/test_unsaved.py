@@ -76,6 +76,16 @@ def test_values(version: int, use_resource: bool, trains: bool, tmp_path: Path) 
     assert {"global_step", "shadow", "late", "parts"} <= set(told)
 
 
+def unlisted(_: tf.Variable) -> None:
+    tf.Variable([3.0, 4.0], name="unlisted", collections=[], trainable=False)
+
+
+def test_a_variable_that_no_collection_names(tmp_path: Path) -> None:
+    prefix = build(tmp_path, unlisted, version=tf.train.SaverDef.V2, use_resource=False)
+    save(freeze(load(prefix), FreezePlan(freeze=("v",))), tmp_path / "out")
+    assert tf.train.load_variable(str(tmp_path / "out/model"), "unlisted").tolist() == [3.0, 4.0]
+
+
 def step(_: tf.Variable) -> None:
     tf.train.get_or_create_global_step()
 
@@ -110,7 +120,7 @@ def fed(_: tf.Variable) -> None:
 
 
 def bare(_: tf.Variable) -> None:
-    tf.Variable(0.0, name="bare", collections=[], trainable=False)
+    tf.raw_ops.VariableV2(shape=[], dtype=tf.float32, name="bare")
 
 
 NO_VALUE = {
