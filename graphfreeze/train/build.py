@@ -132,14 +132,23 @@ def _is_held(kind: str, request: TrainRequest) -> bool:
 
 def _global_step(tf: ModuleType) -> TFVariable:
     """Return the graph's global step, or a new one; raises TrainError."""
+    _list_global_step(tf)
     try:
         step: TFVariable = tf.train.get_or_create_global_step()
     except (ValueError, TypeError) as error:
         raise TrainError.bad_global_step(str(error)) from error
     if step.op.type not in REF_OPS | RESOURCE_OPS:
         raise TrainError.bad_global_step(f"it is an op {step.op.type}")
-    # A collection that TensorFlow 1.4 wrote names the tensor alone.
-    return next((v for v in tf.global_variables() if v.op.name == step.op.name), step)
+    return step
+
+
+def _list_global_step(tf: ModuleType) -> None:
+    """Let the collection hold the variable itself where it names a tensor, or nothing."""
+    listed = tf.get_collection_ref(tf.GraphKeys.GLOBAL_STEP)
+    names = {str(each.name).partition(":")[0] for each in listed} or {"global_step"}
+    found = {v.op.name: v for v in tf.global_variables() if v.op.name in names}
+    if found:
+        listed[:] = found.values()
 
 
 @contextmanager
