@@ -142,7 +142,7 @@ def _serve(exported: Exported, asked: Asked, tags: Sequence[str] | None, place: 
     siblings = find_others(draft, exported.tags)
     exported.left_out = siblings.left_out
     if siblings.twin is not None and not (tags or asked.tensors or exported.has_more):
-        exported.twin = siblings.twin.message.signature_def
+        exported.twin = siblings.twin.message
         write_served(draft, [*siblings.kept, siblings.twin], place, with_draft=False)
         return
     described = (asked, draft.graph, draft.collections, draft.signatures)

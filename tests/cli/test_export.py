@@ -128,3 +128,11 @@ def test_nothing_of_a_freeze_is_left(run, models: Path, line: str) -> None:
     for source, out in ((tuned, "out.meta"), ("adam_clipped", "plain.meta")):
         assert run("export", source, out, "--format", "graph")[0] == 0
     assert Path("out.meta").read_bytes() == Path("plain.meta").read_bytes()
+
+
+def test_nodes_that_not_every_machine_can_load(run, models: Path) -> None:
+    line = "export partitioned_ps out.meta --format graph --force --json"
+    told = json.loads(run(*line.split())[1])["notes"][-1]
+    assert told.startswith("bound to /job:ps/task:0, ")
+    assert told.endswith("where there is no such device; take it off with --clear-devices")
+    assert "devices" not in run(*line.split(), "--clear-devices")[1]
