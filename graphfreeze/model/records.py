@@ -127,6 +127,7 @@ class FreezeRecord(msgspec.Struct, frozen=True, kw_only=True):
     ``checkpoint`` is the prefix of the source's values. ``old_training`` is the one that the source
     had, dropped or kept. ``head`` is the one that was added. ``also`` names the other forms that
     the bundle holds. ``values`` tells what a bundle's checkpoint took of the source's.
+    ``table_initializers`` fill the lookup tables, for which ``assets`` are to be fed.
 
     ``target`` is the TensorFlow that is to run the train_op, ``ops_rewritten`` counts by op what is
     told by older ops for it, ``devices_cleared`` the nodes that were taken off each device.
@@ -187,6 +188,8 @@ class FreezeRecord(msgspec.Struct, frozen=True, kw_only=True):
     thaw: ThawRecord | None = None
     head: HeadRecord | None = None
     values: ValuesRecord | None = None
+    table_initializers: list[str] = []
+    assets: list[AssetRecord] = []
     notes: list[str] = []
 
     @property

@@ -8,6 +8,7 @@ from rich.text import Text
 
 from graphfreeze.emit.also import SAVED_MODEL
 from graphfreeze.errors.base import count_text
+from graphfreeze.model.assets import FOLDER
 from graphfreeze.model.records import NAME, FreezeRecord, VariableRecord
 from graphfreeze.model.targets import TF2
 from graphfreeze.report.choices import OVERLAY
@@ -209,6 +210,15 @@ def _usage(record: FreezeRecord, out: Path) -> list[str]:
     return [
         f"saver = tf.compat.v1.train.import_meta_graph({str(out / 'model.meta')!r})",
         f"saver.restore(sess, {str(out / 'model')!r})",
+        *_starting_tables(record, out),
         step,
         *merge,
     ]
+
+
+def _starting_tables(record: FreezeRecord, out: Path) -> list[str]:
+    """Return the Python that fills lookup tables, from the files of a bundle if it has some."""
+    if not record.table_initializers:
+        return []
+    fed = {each.tensor: str(out / FOLDER / each.filename) for each in record.assets}
+    return [f"sess.run(tf.compat.v1.tables_initializer(){f', {fed}' if fed else ''})"]

@@ -142,6 +142,8 @@ def freeze_record(frozen: FrozenModel, *, version: str) -> FreezeRecord:
         thaw=thaw_record(frozen),
         head=frozen.head,
         values=frozen.taken,
+        table_initializers=node_entries(draft.collections, "table_initializer"),
+        assets=asset_records(base),
         batch_norms_inference=list(selection.batch_norms),
         dropouts_off=list(selection.dropouts),
         checkpoint=None if base.source.checkpoint is None else path_text(base.source.checkpoint),

@@ -28,7 +28,9 @@ def asset_notes(model: Model, out: Path | None) -> Iterator[str]:
     is_bundle = out is None or not is_file(out)
     folder = (out or Path("OUT")) if is_bundle else model.source.path.parent
     fed = [f"{a.tensor.tensor_name} with {a.path(folder)}" for a in model.assets]
-    who = f"{model.main_op} or a table's initializer" if model.main_op else "table_initializer"
+    who = "tf.compat.v1.tables_initializer()"
+    if model.main_op:
+        who = f"{model.main_op} or {who}"
     yield f"files that ops read are not found by themselves: when {who} runs, feed {joined(fed)}"
     missing = [a.filename for a in model.assets if not a.is_there(model.source.path.parent)]
     if missing:

@@ -10,6 +10,7 @@ from graphfreeze.model.records import (
     VariableRecord,
     WordRecord,
 )
+from graphfreeze.model.saved_model_records import AssetRecord
 from graphfreeze.model.values_record import ValuesRecord
 from graphfreeze.report.freeze_text import freeze_lines
 from graphfreeze.report.lines import frozen_count
@@ -99,6 +100,15 @@ def test_states_and_totals() -> None:
 )
 def test_usage(out: str, line: str) -> None:
     assert line in told(msgspec.structs.replace(RECORD, train_op=None), Path(out))
+
+
+def test_usage_fills_lookup_tables() -> None:
+    started = msgspec.structs.replace(RECORD, table_initializers=["init"])
+    fed = msgspec.structs.replace(started, assets=[AssetRecord("vocab.txt", "path:0", True)])
+    run = "sess.run(tf.compat.v1.tables_initializer()"
+    assert run not in told(RECORD, Path("out"))
+    assert f"        {run})" in told(started, Path("out")).splitlines()
+    assert f"        {run}, {{'path:0': 'out/assets/vocab.txt'}})" in told(fed, Path("out"))
 
 
 def test_dry_run_says_so() -> None:

@@ -44,7 +44,7 @@ def trained(folder: Path, model: str, line: str, *, lines: int = 4) -> tuple[Val
     told = textwrap.dedent("\n".join(done.stdout.splitlines()[-lines:])).splitlines()
     save = [f"    np.savez('{name}.npz', **{VALUES})" for name in ("before", "after")]
     script = "\n".join([HEAD, *told[:3], save[0], *told[3:], save[1]])
-    train = [sys.executable, "-c", script, str(MODELS / model / "feeds.json")]
+    train = [sys.executable, "-c", script, str(MODELS / model.split("/")[0] / "feeds.json")]
     subprocess.run(train, check=True, cwd=folder, capture_output=True)
     before, after = (dict(np.load(folder / f"{name}.npz")) for name in ("before", "after"))
     return before, after
@@ -64,6 +64,12 @@ def test_the_lines_of_the_report_train_the_bundle(models: Path) -> None:
     assert not moved["word_embedding"][:900].any()
     assert moved["word_embedding"][900:].any()
     assert moved["output.kernel"].any()
+
+
+def test_the_lines_of_the_report_fill_lookup_tables(models: Path) -> None:
+    before, after = trained(models, "saved_model/1", "--tags train --freeze hidden", lines=5)
+    moved = {name: (before[name] != after[name]).any() for name in before}
+    assert (moved["hidden.kernel"], moved["output.kernel"]) == (False, True)
 
 
 BY_WORD = "--vocab {0}={1}/vocab.txt --freeze-words {0}=words.txt"
