@@ -160,7 +160,7 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
         "in/m.meta: no graphfreeze.json here, so nothing says what is frozen; give a bundle",
     ),
     "SelectionError.no_variables": (
-        SelectionError.no_variables(),
+        SelectionError.no_variables(has_weights=True),
         "the graph has no variables to choose, its weights are constants; make them variables",
     ),
     "SelectionError.nothing_matched": (

@@ -11,8 +11,13 @@ class SelectionError(GraphfreezeError):
     """Say why a selection means nothing, or means two things, in this model."""
 
     @classmethod
-    def no_variables(cls) -> SelectionError:
-        """Say that there is nothing to choose from."""
+    def no_variables(cls, *, has_weights: bool) -> SelectionError:
+        """Say that there is nothing to choose from, unless constants are weights."""
+        if not has_weights:
+            return cls(
+                "the graph has no variables to choose, and no constants that are taken as weights "
+                "are; name another model"
+            )
         return cls(
             "the graph has no variables to choose, its weights are constants; make them variables "
             "again with 'graphfreeze thaw'"

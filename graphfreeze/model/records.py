@@ -94,6 +94,7 @@ class ModelRecord(msgspec.Struct, frozen=True, kw_only=True):
     recognised; ``nodes_added`` and ``nodes_removed`` are 0, so that
     a program can read this and a FreezeRecord alike. ``tags``, ``signatures``, ``assets`` and
     ``main_op``, which a loader runs when the variables are restored, are of a SavedModel.
+    ``can_thaw`` tells of a model without variables whether ``thaw`` finds weights in it.
     """
 
     path: str
@@ -112,6 +113,7 @@ class ModelRecord(msgspec.Struct, frozen=True, kw_only=True):
     signatures: list[SignatureRecord] = []
     assets: list[AssetRecord] = []
     main_op: str | None = None
+    can_thaw: bool = False
     nodes_added: int = 0
     nodes_removed: int = 0
 

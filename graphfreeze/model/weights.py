@@ -47,6 +47,7 @@ _PLACES: dict[str, tuple[int, ...]] = {
 }
 _MEETING = frozenset({"Add", "AddV2", "AddN", "Sub", "Mul"})
 _DIVIDING = frozenset({"RealDiv", "Div"})
+_QUANTIZED = ("Quantized", "Requantize")
 _CALLS = frozenset({"If", "StatelessIf", "While", "StatelessWhile", "PartitionedCall"})
 _SCALES = {name: 1 for name in _PLACES if name.startswith("FusedBatchNorm")}
 
@@ -76,6 +77,17 @@ class Left:
 
     constant: Constant
     reason: str
+
+
+def quantized_ops(graph: Graph) -> list[str]:
+    """Return the ops that compute with quantized weights, which cannot learn."""
+    ops = sorted({str(node.op) for node in graph.nodes.values()})
+    return [op for op in ops if op.startswith(_QUANTIZED)]
+
+
+def has_weights(graph: Graph) -> bool:
+    """Tell whether a graph has constants that are to be variables."""
+    return not quantized_ops(graph) and bool(Weights(graph).sort()[0])
 
 
 class Weights:

@@ -15,6 +15,7 @@ from graphfreeze.model.static_shapes import find_shape
 from graphfreeze.model.step_ends import StepEnds
 from graphfreeze.model.training import TRAIN_OP_KEYS
 from graphfreeze.model.variables import Variable
+from graphfreeze.model.weights import has_weights
 from graphfreeze.read.former import Former
 from graphfreeze.report.choices import choice_records, variable_record
 from graphfreeze.report.device_notes import device_notes
@@ -67,6 +68,7 @@ def model_record(model: Model, scope: Sequence[str] = ()) -> ModelRecord:
         signatures=signature_records(model),
         assets=asset_records(model),
         main_op=model.main_op,
+        can_thaw=not model.variables and has_weights(model.graph),
         variables=[
             former.get(v.name) or variable_record(v, _state(v, slots))
             for v in model.variables

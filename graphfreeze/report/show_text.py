@@ -45,7 +45,8 @@ def show_lines(record: ModelRecord, *, verbose: bool = False) -> Iterator[Text]:
     trained = training_facts("training", record.training, is_old=False)
     yield from facts(trained, is_listing=True)
     if not record.variables:
-        yield from (Text(), Text("no variables"))
+        what = "; its weights are constants, which 'graphfreeze thaw' makes variables of"
+        yield from (Text(), Text(f"no variables{what if record.can_thaw else ''}"))
         return
     yield Text()
     branches = grow(record.variables)

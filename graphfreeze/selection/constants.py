@@ -9,13 +9,12 @@ from graphfreeze.model.constants import NUMBERS, Constant
 from graphfreeze.model.model import Model
 from graphfreeze.model.names import find_ref
 from graphfreeze.model.reads import is_ref_edge
-from graphfreeze.model.weights import Left, Weight, Weights
+from graphfreeze.model.weights import Left, Weight, Weights, quantized_ops
 from graphfreeze.selection.pattern import parse_pattern
 
 NAMED = "are asked for by name, and a resource has a handle there"
 UNNAMED = "are not named"
 KINDS = ("ref", "resource")
-_QUANTIZED = ("Quantized", "Requantize")
 
 
 @dataclass(frozen=True)
@@ -80,9 +79,7 @@ def _floating_arrays(constants: Sequence[Constant]) -> list[str]:
 
 def _check_ops(model: Model) -> None:
     """Refuse a graph that computes with quantized weights; raises ThawError."""
-    ops = sorted({str(node.op) for node in model.graph.nodes.values()})
-    quantized = [op for op in ops if op.startswith(_QUANTIZED)]
-    if quantized:
+    if quantized := quantized_ops(model.graph):
         raise ThawError.quantized(model.source.path, quantized)
 
 

@@ -9,6 +9,7 @@ from graphfreeze.model.names import TensorRef, parse_ref
 from graphfreeze.model.saver import SaverOps
 from graphfreeze.model.tables import Table, find_tables
 from graphfreeze.model.variables import REF_OPS, RESOURCE_OPS, Variable
+from graphfreeze.model.weights import has_weights
 from graphfreeze.selection.choice import (
     FROZEN,
     OTHER,
@@ -104,7 +105,7 @@ def resolve(
     ``saver`` tells which variables are parts of one, where no collection does.
     """
     if not variables and plan.names_variables:
-        raise SelectionError.no_variables()
+        raise SelectionError.no_variables(has_weights=has_weights(graph))
     choices = {v.name: Choice(v, SLOT if v.name in slots else _state(v)) for v in variables}
     chosen = [v for v in variables if _can_learn(v) and v.name not in slots]
     for name, state, rule in _scopes(plan, [v.name for v in chosen]):

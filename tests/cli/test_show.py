@@ -126,3 +126,10 @@ def test_the_step_that_no_collection_names(run, models: Path) -> None:
     assert (told["train_ops"], told["steps"]) == ([], ["train_op"])
     _, out, _ = run("show", "text_classifier")
     assert "\nsteps" not in out
+
+
+def test_weights_that_are_constants(run, models: Path) -> None:
+    _, out, _ = run("show", "frozen_classifier/graph.pb")
+    assert "no variables; its weights are constants, which 'graphfreeze thaw'" in out
+    (models / "bare.pbtxt").write_text('node { name: "x" op: "Placeholder" }')
+    assert run("show", "bare.pbtxt")[1].endswith("no variables\n")

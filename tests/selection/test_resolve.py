@@ -283,7 +283,11 @@ def test_rows_that_are_no_mapping(option: str, rows: object) -> None:
     ids=["freeze", "train_only", "freeze_rows"],
 )
 def test_a_graph_without_variables(options: dict[str, object]) -> None:
-    model = parse_sketch("w = Const() {value: [1.0, 2.0]}\ny = Neg(w)")
+    bare = parse_sketch("w = Const() {value: [1.0, 2.0]}\ny = Neg(w)")
+    with pytest.raises(SelectionError, match="no variables to choose, and no constants that are"):
+        resolve(FreezePlan(**options), bare.variables, bare.graph)
+    text = "x = Placeholder() {shape: [?, 2]}\nw = Const() {shape: [2, 2]}\ny = MatMul(x, w)"
+    model = parse_sketch(text)
     with pytest.raises(SelectionError, match=r"no variables to choose, .* 'graphfreeze thaw'"):
         resolve(FreezePlan(**options), model.variables, model.graph)
     assert resolve(FreezePlan(stop_gradient=("y:0",)), model.variables, model.graph).tensors
