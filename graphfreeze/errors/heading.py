@@ -44,7 +44,12 @@ class HeadError(RewriteError):
     @classmethod
     def unknown_tensor(cls, at: str, names: Iterable[str]) -> HeadError:
         """Name what is neither a tensor nor a node of the graph."""
-        hint = with_hint(at, names, "give --at as node or node:port")
+        known, word = list(names), at.partition(":")[0].lower()
+        holding = [each for each in known if word and word in each.rpartition("/")[2].lower()]
+        otherwise = "give --at as node or node:port"
+        if holding:
+            otherwise = f"did you mean {joined(sorted(holding, key=len)[:3])}?"
+        hint = with_hint(at, known, otherwise)
         return cls(f"{at!r}, which is to get a head, is no tensor of the graph{hint}")
 
     @classmethod

@@ -233,6 +233,11 @@ WRONG = {
         Head("softmax", "pol", 3),
         "'pol', which is to get a head, is no tensor of the graph; did you mean pool?",
     ),
+    "a part of a name": (
+        POOL.replace("pool", "MobileNet/Logits/AvgPool_1a"),
+        Head("softmax", "pool", 3),
+        "is no tensor of the graph; did you mean MobileNet/Logits/AvgPool_1a?",
+    ),
     "no such port": (POOL, Head("softmax", "pool:1", 3), "did you mean pool:0?"),
     "a control edge": (POOL, Head("softmax", "^pool", 3), "is no tensor of the graph"),
     "no name": (POOL, Head("softmax", "pool:x", 3), "is no tensor of the graph"),
