@@ -12,6 +12,7 @@ from graphfreeze.model.manifest import path_text
 from graphfreeze.model.names import TensorRef
 from graphfreeze.model.served import find_defaults
 from graphfreeze.report.device_notes import export_device_notes
+from graphfreeze.report.serving_notes import batch_norm_notes
 from graphfreeze.schema import TensorInfo
 
 
@@ -105,4 +106,5 @@ def _notes(exported: Exported, form: str) -> Iterator[str]:
             "checkpoint lacks, or has other shapes for them, or an asset of it is missing"
         )
     yield from exported.grown.notes
+    yield from batch_norm_notes(exported)
     yield from export_device_notes(exported.nodes)

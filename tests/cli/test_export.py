@@ -136,3 +136,19 @@ def test_nodes_that_not_every_machine_can_load(run, models: Path) -> None:
     assert told.startswith("bound to /job:ps/task:0, ")
     assert told.endswith("where there is no such device; take it off with --clear-devices")
     assert "devices" not in run(*line.split(), "--clear-devices")[1]
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("hub_module/module out --tags train", "1 batch norm goes by the batch that is served, "),
+        ("batch_norms out", "averages: fused/bn/FusedBatchNormV3, contrib/bn/batchnorm/Rsqrt; to"),
+    ],
+)
+def test_batch_norms_that_go_by_what_is_served(run, models: Path, line: str, told: str) -> None:
+    assert told in json.loads(run("export", *line.split(), "--json")[1])["notes"][-1]
+
+
+def test_batch_norms_made_for_serving(run, models: Path) -> None:
+    told = json.loads(run("export", "hub_module/module", "out", "--tags", "", "--json")[1])
+    assert not [note for note in told["notes"] if "batch norm" in note]
