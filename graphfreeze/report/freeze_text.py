@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.text import Text
 
 from graphfreeze.emit.also import SAVED_MODEL
+from graphfreeze.emit.place import is_file
 from graphfreeze.errors.base import count_text
 from graphfreeze.model.assets import FOLDER
 from graphfreeze.model.records import NAME, FreezeRecord, VariableRecord
@@ -54,7 +55,7 @@ def freeze_lines(
     yield from variable_lines(record, wholes, verbose=verbose)
     yield Text()
     yield from facts(entry_facts(record, wholes, verbose=verbose))
-    yield from facts(_changes(record, verbose), is_listing=True)
+    yield from facts(_changes(record, out, verbose), is_listing=True)
     old = training_facts("old training", record.old_training, is_old=True)
     yield from facts(old, is_listing=True)
     yield from facts(head_facts(record.head))
@@ -133,7 +134,9 @@ def _total(state: str, part: int, whole: int, count: int, partly: int) -> Row:
     return state_text(state), f"{part:,}", share_text(part, whole), variables
 
 
-def _changes(record: FreezeRecord, verbose: bool) -> Iterator[tuple[str, Sequence[str]]]:
+def _changes(
+    record: FreezeRecord, out: Path | None, verbose: bool
+) -> Iterator[tuple[str, Sequence[str]]]:
     most = None if verbose else MOST_NAMES
     ops = Counter(record.operations_added).most_common()
     nodes = f"{count_text(record.nodes_added, 'node')} added, {record.nodes_changed:,} changed"
@@ -150,7 +153,9 @@ def _changes(record: FreezeRecord, verbose: bool) -> Iterator[tuple[str, Sequenc
     keys = f"{count_text(len(added), 'key')} added, {len(dropped):,} dropped"
     if changed:
         keys += f", {len(changed):,} changed"
-    yield "checkpoint", [keys if added or dropped or changed else "nothing added or dropped"]
+    keys = keys if added or dropped or changed else "nothing added or dropped"
+    is_alone = out is not None and is_file(out)
+    yield "checkpoint", [f"none is written; one for this graph has {keys}" if is_alone else keys]
     yield from values_facts(record.values, verbose=verbose)
     if added:
         yield "  added", some_of(added, most)

@@ -102,6 +102,11 @@ def test_usage(out: str, line: str) -> None:
     assert line in told(msgspec.structs.replace(RECORD, train_op=None), Path(out))
 
 
+def test_a_graph_file_has_no_checkpoint() -> None:
+    line = "checkpoint   none is written; one for this graph has 1 key added, 0 dropped"
+    assert line in told(RECORD, Path("o.meta")).splitlines()
+
+
 def test_usage_fills_lookup_tables() -> None:
     started = msgspec.structs.replace(RECORD, table_initializers=["init"])
     fed = msgspec.structs.replace(started, assets=[AssetRecord("vocab.txt", "path:0", True)])
