@@ -37,7 +37,7 @@ def export_record(exported: Exported, form: str, out: Path, *, version: str) -> 
         nodes_added=len(draft.added_nodes()),
         nodes_changed=len(draft.changed_nodes()),
         nodes_removed=len(draft.removed_nodes()),
-        training=exported.old,
+        training=exported.old if exported.twin is None else None,
         merged={each.table.name: each.rows.count for each in exported.merged},
         grown=exported.grown.grown,
         head=exported.head,

@@ -152,3 +152,11 @@ def test_batch_norms_that_go_by_what_is_served(run, models: Path, line: str, tol
 def test_batch_norms_made_for_serving(run, models: Path) -> None:
     told = json.loads(run("export", "hub_module/module", "out", "--tags", "", "--json")[1])
     assert not [note for note in told["notes"] if "batch norm" in note]
+
+
+def test_training_of_a_graph_that_is_not_the_one_served(run, models: Path) -> None:
+    line = "freeze saved_model/1 tuned --tags train --freeze embedding --no-train-op"
+    assert run(*line.split())[0] == 0
+    told = json.loads(run("export", "tuned", "served", "--json")[1])
+    assert (told["tags"], told["training"]) == (["serve"], None)
+    assert "own MetaGraph of the tags serve is taken" in told["notes"][0]
