@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from graphfreeze.errors import LoadError
 from graphfreeze.guard.pin_rows import PinRows
 from graphfreeze.model.heads import HeadRecord
+from graphfreeze.model.model import Model
 from graphfreeze.model.training_records import TrainingRecord
 from graphfreeze.model.values_record import ValuesRecord
 from graphfreeze.patched import Patched
@@ -55,3 +57,9 @@ class FrozenModel:
     def head_loss(self) -> tuple[str, ...]:
         """The loss of the head, if one was added."""
         return () if self.head is None else (self.head.tensors["loss"],)
+
+
+def check_loaded(model: Model | FrozenModel) -> None:
+    """Refuse a model that is on its way already; raises LoadError."""
+    if isinstance(model, FrozenModel):
+        raise LoadError.not_saved()

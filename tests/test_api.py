@@ -55,6 +55,13 @@ def test_two_freezes_of_one_model_do_not_see_each_other() -> None:
     assert states(second)["bert/encoder/layer_1/output/dense/bias"] == "trainable"
 
 
+@pytest.mark.parametrize("verb", [graphfreeze.freeze, graphfreeze.patch])
+def test_what_is_not_saved_yet_is_no_model(verb) -> None:
+    thawed = graphfreeze.thaw(graphfreeze.load(MODELS / "frozen_classifier" / "graph.pb"))
+    with pytest.raises(graphfreeze.GraphfreezeError, match="not saved yet"):
+        verb(thawed, FreezePlan())
+
+
 def test_report() -> None:
     model = graphfreeze.load(MODELS / "text_classifier" / "model.ckpt")
     plan = FreezePlan(freeze=("hidden",), freeze_rows={"word_embedding": "0:500"})

@@ -107,6 +107,11 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
         LoadError.no_such_tags("in", ["train"], known=[["serve"], ["serve", "tpu"], []]),
         "are of none of its 3 graphs; choose from --tags serve, --tags serve,tpu, --tags ''",
     ),
+    "LoadError.not_saved": (
+        LoadError.not_saved(),
+        "this model was changed and is not saved yet; write it with graphfreeze.save(model, OUT), "
+        "and take graphfreeze.load(OUT)",
+    ),
     "LoadError.already_frozen": (
         LoadError.already_frozen("in"),
         "in: already a graphfreeze bundle; freeze it anew with --refreeze, take back what was done",

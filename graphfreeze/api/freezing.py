@@ -7,7 +7,7 @@ from graphfreeze.check.proof.static_proof import prove
 from graphfreeze.check.record import find_entries
 from graphfreeze.errors import CheckError, LoadError, PathLike, RewriteError, TrainError
 from graphfreeze.forward.choose_kernels import choose_kernels
-from graphfreeze.frozen import FrozenModel
+from graphfreeze.frozen import FrozenModel, check_loaded
 from graphfreeze.guard.pin_rows import PinRows
 from graphfreeze.guard.prune_collections import PruneCollections
 from graphfreeze.guard.rebuild_saver import RebuildSaver
@@ -74,6 +74,7 @@ def freeze(
     model that was frozen before raises LoadError. TensorFlow is not started. Raises SelectionError,
     RewriteError, UndoError.
     """
+    check_loaded(model)
     values = values or ValuePlan()
     former = named_former(get_former(model), values) if refreeze else None
     if former is None and is_marked(model):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from graphfreeze.check.proof.static_proof import prove
 from graphfreeze.errors import CheckError, LoadError
-from graphfreeze.frozen import FrozenModel
+from graphfreeze.frozen import FrozenModel, check_loaded
 from graphfreeze.guard.free_norms import FreeNorms
 from graphfreeze.guard.prune_collections import PruneCollections
 from graphfreeze.guard.stop_slots import StopSlots
@@ -47,6 +47,7 @@ def patch(
     there is nothing to patch, SelectionError, RewriteError, CheckError, UndoError, and LoadError
     for a model that was frozen before.
     """
+    check_loaded(model)
     former = get_former(model, needs_training=False) if refreeze else None
     if former is None and is_marked(model):
         raise LoadError.already_frozen(model.source.path)

@@ -233,3 +233,11 @@ class LoadError(GraphfreezeError):
             f"{path}: already a graphfreeze bundle; freeze it anew with --refreeze, take back what "
             "was done with 'graphfreeze undo', or start again from the model it came from"
         )
+
+    @classmethod
+    def not_saved(cls) -> LoadError:
+        """Refuse what was thawed, frozen or patched where a loaded model is wanted."""
+        return cls(
+            "this model was changed and is not saved yet; write it with graphfreeze.save(model, "
+            "OUT), and take graphfreeze.load(OUT)"
+        )
