@@ -158,6 +158,7 @@ def _check_initializers(draft: Draft, contents: Contents) -> None:
     sources = [e.source for e in edits if not (e.if_missing and e.key in contents.held.forms)]
     needed = {source.variable for source in sources if isinstance(source, FromInitializer)}
     needed |= {variable_of(draft, entry) for entry in contents.initialized}
-    without = sorted(needed - initializers(draft).keys())
+    # To look for what no collection names takes long, and most saves need none.
+    without = sorted(needed - initializers(draft).keys()) if needed else []
     if without:
         raise EmitError.no_value(without, "the graph does not say how to initialize it")
