@@ -2,19 +2,18 @@
 
 from collections.abc import Iterator
 
+from graphfreeze.model.calls import CALLS, find_calls, named_functions
 from graphfreeze.model.graph import Edge, Graph
 from graphfreeze.model.names import parse_ref
 from graphfreeze.model.variables import ONLY_READ
-from graphfreeze.schema import FunctionDef, NodeDef
+from graphfreeze.schema import FunctionDef, NodeDef, types_pb2
 
-_FIRST_ARGUMENT = {"If": 1, "StatelessIf": 1, "Case": 1, "StatelessCase": 1}
+_RESOURCE = types_pb2.DT_RESOURCE
 
 
 def called_functions(node: NodeDef) -> list[str]:
     """Return the functions that a node names in its attributes."""
-    found = [str(value.func.name) for value in node.attr.values() if value.HasField("func")]
-    lists = (value.list.func for value in node.attr.values() if value.HasField("list"))
-    return found + [str(func.name) for funcs in lists for func in funcs]
+    return [name for _, _, name in named_functions(node)]
 
 
 def functions_run(graph: Graph, node: NodeDef, seen: set[str]) -> Iterator[FunctionDef]:
@@ -40,16 +39,25 @@ def _node_writes(graph: Graph, node: NodeDef, slot: int, seen: frozenset[tuple[s
     names = [str(node.op)] if node.op in graph.functions else called_functions(node)
     if not names:
         return node.op not in ONLY_READ
-    argument = slot - _FIRST_ARGUMENT.get(str(node.op), 0)
-    return any(_function_writes(graph, name, argument, seen) for name in names)
-
-
-def _function_writes(
-    graph: Graph, name: str, argument: int, seen: frozenset[tuple[str, int]]
-) -> bool:
-    function = graph.functions.get(name)
-    if function is None:
+    if not graph.functions.keys() >= set(names):
         return True
+    if node.op in CALLS or node.op in graph.functions:
+        passed = ((call.function, call.find_argument(slot)) for call in find_calls(graph, node))
+        return any(at is not None and _writes(graph, each, at, seen) for each, at in passed)
+    # Which argument it becomes nobody tells: it may be any.
+    functions = (graph.functions[name] for name in names)
+    return any(_writes(graph, each, at, seen) for each in functions for at in _handles(each))
+
+
+def _handles(function: FunctionDef) -> list[int]:
+    args = enumerate(function.signature.input_arg)
+    return [at for at, arg in args if arg.type == _RESOURCE]
+
+
+def _writes(
+    graph: Graph, function: FunctionDef, argument: int, seen: frozenset[tuple[str, int]]
+) -> bool:
+    name = str(function.signature.name)
     if (name, argument) in seen:
         return False
     handle = str(function.signature.input_arg[argument].name)

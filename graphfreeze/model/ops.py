@@ -94,6 +94,17 @@ class OpRegistry:
         """Return the type of each output."""
         return tuple(slot.dtype for slot in self._outputs(node, functions))
 
+    def output_names(
+        self, node: NodeDef, functions: Functions = _NO_FUNCTIONS
+    ) -> list[tuple[str, int]]:
+        """Return how function bodies name each output: its argument, and the place in that."""
+        definition = self._get_for(node, functions)
+        return [
+            (str(arg.name), place)
+            for arg in definition.output_arg
+            for place in range(len(_types(node, definition, arg)))
+        ]
+
     def output_is_ref(
         self, node: NodeDef, functions: Functions = _NO_FUNCTIONS
     ) -> tuple[bool, ...]:

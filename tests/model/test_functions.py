@@ -74,3 +74,11 @@ def test_writes_argument(name: str, writes: bool, way: str) -> None:
                 node.attr[key].func.name = each
     graph = Graph([node], {str(f.signature.name): f for f in LIBRARY}, OpRegistry())
     assert writes_argument(graph, Edge("call", slot)) == writes
+
+
+@pytest.mark.parametrize(("name", "writes"), [("reads", False), ("writes", True)])
+def test_an_op_that_is_no_call_may_pass_a_handle_to_any_argument(name: str, writes: bool) -> None:
+    node = NodeDef(name="data", op="MapDataset", input=["input", "v"])
+    node.attr["f"].func.name = name
+    graph = Graph([node], {str(f.signature.name): f for f in LIBRARY}, OpRegistry())
+    assert writes_argument(graph, Edge("data", 1)) == writes
