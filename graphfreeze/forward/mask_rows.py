@@ -3,21 +3,11 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from graphfreeze.errors import RewriteError
-from graphfreeze.model.control_flow import nodes_in_loops
-from graphfreeze.model.graph import Edge
 from graphfreeze.model.model import Model
-from graphfreeze.model.names import TensorRef, control
-from graphfreeze.model.variables import Variable
-from graphfreeze.rewrite.builder import MARK, Builder
 from graphfreeze.rewrite.draft import Draft
-from graphfreeze.rewrite.edits import Edit, Reroute
-from graphfreeze.rewrite.entry_mask import is_held
-from graphfreeze.rewrite.lookups import Lookup
-from graphfreeze.rewrite.mask_kernels import MULTIPLY, SELECT, Kernel, masked, scaled
-from graphfreeze.rewrite.place_mask import place_mask
-from graphfreeze.rewrite.row_factors import has_held_factors, is_scaled_behind, row_factors
-from graphfreeze.rewrite.table_readers import Place, Readers
+from graphfreeze.rewrite.edits import Edit
+from graphfreeze.rewrite.mask_kernels import Kernel
+from graphfreeze.rewrite.masks import Masks
 from graphfreeze.selection.resolve import Selection
 
 
@@ -45,70 +35,8 @@ class MaskRows:
 
     def plan(self, draft: Draft) -> Iterator[Edit]:
         """Yield the edits; raises RewriteError for a reader that no mask fits."""
-        variables = self._variables()
-        looped = nodes_in_loops(draft.graph) if variables else set()
-        for variable in variables:
-            for place, edges in self._places(draft, variable).items():
-                build = _builder(draft, variable, place)
-                if place.tensor.node in looped:
-                    build.anchor = control(place.tensor.node)
-                    if not self._fits_loops(variable):
-                        raise RewriteError.reader_in_loop(variable.name, place.tensor.node)
-                result = self._masked(build, draft, variable, place)
-                yield from build.edits
-                yield from (Reroute(edge, result) for edge in edges)
+        yield from Masks(draft.graph, self.selection, self.kernels).plan()
 
     def verify(self, base: Model, draft: Draft) -> str | None:
         """Look for a reader that gets entries unmasked."""
-        for variable in self._variables():
-            for place, edges in self._places(draft, variable).items():
-                for edge in edges:
-                    if not edge.consumer.startswith(f"{place.tensor.node}/{MARK}/"):
-                        return f"{edge.consumer} takes rows of {variable.name} past their mask"
-        return None
-
-    def _variables(self) -> list[Variable]:
-        return list(dict.fromkeys([*self.selection.partly, *self.selection.scaled]))
-
-    def _fits_loops(self, variable: Variable) -> bool:
-        """Tell whether constants hold what a mask takes: a variable would have to be entered."""
-        entries = self.selection.partly.get(variable)
-        scale = self.selection.scaled.get(variable)
-        has_held_mask = entries is not None and is_held(entries)
-        return not (has_held_mask or (scale is not None and has_held_factors(scale)))
-
-    def _places(self, draft: Draft, variable: Variable) -> dict[Place, list[Edge]]:
-        accepts = is_scaled_behind if variable in self.selection.scaled else _is_any
-        enters = self._fits_loops(variable)
-        return Readers(draft.graph, variable, accepts, enters).find_places()
-
-    def _kernel(self, variable: Variable) -> str:
-        kernel = self.kernels.get(variable.name)
-        return MULTIPLY if kernel is None else kernel.name
-
-    def _masked(self, build: Builder, draft: Draft, variable: Variable, place: Place) -> TensorRef:
-        """Build the mask of one place and return the masked tensor."""
-        graph, value = draft.graph, place.tensor
-        dtype = graph.dtype(value)
-        # A cast may have made inf of a number.
-        kernel = self._kernel(variable) if dtype == variable.dtype else SELECT
-        entries = self.selection.partly.get(variable)
-        scale = self.selection.scaled.get(variable)
-        if entries is not None:
-            test = place_mask(build, graph, place, entries, variable)
-            value = masked(build, value, test, dtype, kernel=kernel)
-        if scale is not None:
-            factors = row_factors(build, graph, place, scale, variable)
-            value = scaled(build, value, factors, dtype, kernel=kernel)
-        return value
-
-
-def _builder(draft: Draft, variable: Variable, place: Place) -> Builder:
-    tensor = place.tensor
-    own = str(draft.graph.nodes[tensor.node].device)
-    device = own or str(draft.graph.nodes[variable.name].device)
-    return Builder(tensor.node, device, scope=f"port_{tensor.port}/" if tensor.port else "")
-
-
-def _is_any(_: Lookup) -> bool:
-    return True
+        return Masks(draft.graph, self.selection, self.kernels).find_missing()

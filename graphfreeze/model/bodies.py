@@ -15,7 +15,7 @@ argument's name. No node of a body can be called ``return:y``.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from graphfreeze.model.graph import Graph
+from graphfreeze.model.graph import Graph, with_inputs
 from graphfreeze.model.names import TensorRef, parse_ref
 from graphfreeze.schema import AttrValue, FunctionDef, NodeDef
 
@@ -83,7 +83,7 @@ class Body:
             if self.opened.get(name) is node:
                 yield original[name]
             else:
-                yield _with_inputs(node, [self.text(ref) for ref in self.graph.inputs(name)])
+                yield with_inputs(node, [self.text(ref) for ref in self.graph.inputs(name)])
 
 
 def return_name(output: str) -> str:
@@ -99,18 +99,10 @@ def open_body(graph: Graph, function: FunctionDef) -> Body:
         inner.put(node)
     for node in function.node_def:
         refs = [str(texts.ref(str(text))) for text in node.input]
-        inner.put(_with_inputs(node, refs))
+        inner.put(with_inputs(node, refs))
     for node in _returns(function, texts):
         inner.put(node)
     return Body(function, inner, dict(inner.nodes), {r: t for t, r in texts.refs.items()})
-
-
-def _with_inputs(node: NodeDef, inputs: list[str]) -> NodeDef:
-    made = NodeDef()
-    made.CopyFrom(node)
-    made.ClearField("input")
-    made.input.extend(inputs)
-    return made
 
 
 def _arguments(function: FunctionDef) -> Iterator[NodeDef]:

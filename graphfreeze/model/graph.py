@@ -169,3 +169,12 @@ class Graph:
             for ref in self._inputs[name]:
                 if ref.node not in self.nodes:
                     yield f"{name} takes {ref}, which is not in the graph"
+
+
+def with_inputs(node: NodeDef, inputs: list[str]) -> NodeDef:
+    """Return a node that takes other inputs."""
+    made = NodeDef()
+    made.CopyFrom(node)
+    made.ClearField("input")
+    made.input.extend(inputs)
+    return made

@@ -4,10 +4,9 @@ from collections.abc import Collection, Iterable, Sequence
 from functools import cached_property
 from typing import TypeVar
 
-from graphfreeze.errors import RewriteError
 from graphfreeze.model import reads
 from graphfreeze.model.attrs import colocations
-from graphfreeze.model.graph import Edge, Graph
+from graphfreeze.model.graph import Edge, Graph, with_inputs
 from graphfreeze.model.model import Model
 from graphfreeze.model.names import TensorRef, control
 from graphfreeze.model.saver import SaverOps, find_saver, saved_entries
@@ -30,6 +29,7 @@ from graphfreeze.rewrite.edits import (
     SetValue,
     ValueEdit,
 )
+from graphfreeze.rewrite.node_edits import made_node, require
 from graphfreeze.schema import CollectionDef, FunctionDef, NodeDef, SaverDef, SignatureDef
 from graphfreeze.selection.value_plan import ValuePlan
 
@@ -67,14 +67,8 @@ class Draft:
     def apply(self, edit: Edit) -> None:
         """Make one edit."""
         match edit:
-            case AddNode():
-                self._add(edit)
-            case Reroute(edge, to):
-                self._require(edge.consumer)
-                self._reroute(edge, to)
-            case ReplaceNode(node):
-                self._require(str(node.name))
-                self._put(node)
+            case AddNode() | Reroute() | ReplaceNode():
+                self._put(made_node(self.graph, edit))
             case RemoveNode(name):
                 self._remove(name)
             case AddFunction(function):
@@ -145,49 +139,25 @@ class Draft:
         base, now = self.base.graph.functions, self.graph.functions
         return [name for name, each in base.items() if now[name] is not each]
 
-    def _add(self, edit: AddNode) -> None:
-        if edit.name in self.graph:
-            raise RewriteError.name_taken(edit.name)
-        inputs = [str(ref) for ref in edit.inputs]
-        node = NodeDef(name=edit.name, op=edit.op, device=edit.device, input=inputs)
-        for key, value in edit.attrs.items():
-            node.attr[key].CopyFrom(value)
-        self._put(node)
-
     def _replace_function(self, function: FunctionDef) -> None:
         name = str(function.signature.name)
         same = self.graph.functions[name]
         self.added_functions = [function if f is same else f for f in self.added_functions]
         self.graph.functions[name] = function
 
-    def _reroute(self, edge: Edge, to: TensorRef) -> None:
-        inputs = [str(ref) for ref in self.graph.inputs(edge.consumer)]
-        inputs[edge.slot] = str(to)
-        self._put_inputs(edge.consumer, inputs)
-
     def _remove(self, name: str) -> None:
-        self._require(name)
+        require(self.graph, name)
         for consumer in self.graph.consumers(name):
             refs = self.graph.inputs(consumer)
             if control(name) in refs:
-                self._put_inputs(consumer, [str(ref) for ref in refs if ref != control(name)])
+                rest = [str(ref) for ref in refs if ref != control(name)]
+                self._put(with_inputs(self.graph.nodes[consumer], rest))
         self.graph.drop(name)
         self.touched.pop(name, None)
-
-    def _put_inputs(self, name: str, inputs: list[str]) -> None:
-        node = NodeDef()
-        node.CopyFrom(self.graph.nodes[name])
-        node.ClearField("input")
-        node.input.extend(inputs)
-        self._put(node)
 
     def _put(self, node: NodeDef) -> None:
         self.graph.put(node)
         self.touched[str(node.name)] = None
-
-    def _require(self, name: str) -> None:
-        if name not in self.graph:
-            raise RewriteError.no_such_node(name, self.graph.nodes)
 
     def loose_colocations(self) -> list[str]:
         """Return the nodes that are colocated with a node which is gone."""
