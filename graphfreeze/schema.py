@@ -47,7 +47,11 @@ def _without_runtime() -> Iterator[None]:
 with _without_runtime():
     from tensorflow.core.framework import types_pb2
     from tensorflow.core.framework.attr_value_pb2 import AttrValue
-    from tensorflow.core.framework.function_pb2 import FunctionDef, FunctionDefLibrary
+    from tensorflow.core.framework.function_pb2 import (
+        FunctionDef,
+        FunctionDefLibrary,
+        GradientDef,
+    )
     from tensorflow.core.framework.graph_pb2 import GraphDef
     from tensorflow.core.framework.node_def_pb2 import NodeDef
     from tensorflow.core.framework.op_def_pb2 import OpDef, OpList
@@ -78,6 +82,7 @@ __all__ = [
     "CondContextDef",
     "FunctionDef",
     "FunctionDefLibrary",
+    "GradientDef",
     "GraphDef",
     "MetaGraphDef",
     "NodeDef",

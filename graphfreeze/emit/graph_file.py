@@ -63,7 +63,7 @@ def changes(draft: Draft, block: Block) -> Changes:
     functions = draft.graph.functions
     replaced.update({("function", name): functions[name] for name in draft.changed_functions()})
     added: dict[str, list[Message]] = {"node": [nodes[name] for name in draft.added_nodes()]}
-    if draft.added_functions:
+    if draft.added_functions or draft.added_gradients:
         _add_functions(draft, block, added)
     if block.owner is MetaGraphDef:
         _add_entries(draft, replaced, added)
@@ -78,10 +78,11 @@ def changes(draft: Draft, block: Block) -> Changes:
 
 
 def _add_functions(draft: Draft, block: Block, added: dict[str, list[Message]]) -> None:
+    functions, gradients = draft.added_functions, draft.added_gradients
     if block.find_block(FunctionDefLibrary) is not None:
-        added["function"] = list(draft.added_functions)
+        added["function"], added["gradient"] = list(functions), list(gradients)
     elif block.find_block(GraphDef) is not None:
-        added["library"] = [FunctionDefLibrary(function=draft.added_functions)]
+        added["library"] = [FunctionDefLibrary(function=functions, gradient=gradients)]
 
 
 def _add_entries(

@@ -15,6 +15,7 @@ from graphfreeze.model.training import Training
 from graphfreeze.model.variables import Variable, find_variables
 from graphfreeze.rewrite.edits import (
     AddFunction,
+    AddGradient,
     AddNode,
     DropKey,
     Edit,
@@ -30,7 +31,14 @@ from graphfreeze.rewrite.edits import (
     ValueEdit,
 )
 from graphfreeze.rewrite.node_edits import made_node, require
-from graphfreeze.schema import CollectionDef, FunctionDef, NodeDef, SaverDef, SignatureDef
+from graphfreeze.schema import (
+    CollectionDef,
+    FunctionDef,
+    GradientDef,
+    NodeDef,
+    SaverDef,
+    SignatureDef,
+)
 from graphfreeze.selection.value_plan import ValuePlan
 
 M = TypeVar("M", CollectionDef, SignatureDef)
@@ -48,6 +56,7 @@ class Draft:
         self.signatures: dict[str, SignatureDef] = dict(base.header.signature_def)
         self.tags: tuple[str, ...] = tuple(map(str, base.header.meta_info_def.tags))
         self.added_functions: list[FunctionDef] = []
+        self.added_gradients: list[GradientDef] = []
         self.value_edits: list[ValueEdit] = []
         self.touched: dict[str, None] = {}
         self.seed: int | None = None  # of all that is drawn anew
@@ -60,6 +69,7 @@ class Draft:
         twin.collections, twin.saver = dict(self.collections), self.saver
         twin.signatures, twin.tags = dict(self.signatures), self.tags
         twin.added_functions, twin.value_edits = [*self.added_functions], [*self.value_edits]
+        twin.added_gradients = [*self.added_gradients]
         twin.touched, twin.seed = dict(self.touched), self.seed
         twin.value_plan = self.value_plan
         return twin
@@ -74,6 +84,9 @@ class Draft:
             case AddFunction(function):
                 self.added_functions.append(function)
                 self.graph.functions[str(function.signature.name)] = function
+            case AddGradient(name, gradient):
+                added = GradientDef(function_name=name, gradient_func=gradient)
+                self.added_gradients.append(added)
             case ReplaceFunction(function):
                 self._replace_function(function)
             case SetCollection(key, value):
@@ -120,6 +133,12 @@ class Draft:
     def forward_edges(self, read: TensorRef) -> list[Edge]:
         """Return the consumers of a read that can carry a gradient to a loss."""
         return reads.forward_edges(self.graph, read)
+
+    @property
+    def gradients(self) -> list[GradientDef]:
+        """Return which functions have the gradients of others."""
+        base = (leaf.message for leaf in self.base.part.leaves("gradient"))
+        return [*(each for each in base if isinstance(each, GradientDef)), *self.added_gradients]
 
     def added_nodes(self) -> list[str]:
         """Return the nodes that the base does not have."""

@@ -71,6 +71,14 @@ class ReplaceFunction:
 
 
 @dataclass(frozen=True, slots=True)
+class AddGradient:
+    """Say which function of the library has the gradient of another one."""
+
+    function: str
+    gradient: str
+
+
+@dataclass(frozen=True, slots=True)
 class SetCollection:
     """Let a collection hold other entries; None takes it away."""
 
@@ -189,7 +197,7 @@ class DropKey:
 
 
 NodeEdit = AddNode | Reroute | ReplaceNode | RemoveNode
-FunctionEdit = AddFunction | ReplaceFunction
+FunctionEdit = AddFunction | ReplaceFunction | AddGradient
 GraphEdit = NodeEdit | FunctionEdit | SetCollection | SetSaver | SetSignature | SetTags
 ValueEdit = SetValue | DropKey
 Edit = GraphEdit | ValueEdit

@@ -12,8 +12,7 @@ def meta_graph(draft: Draft) -> MetaGraphDef:
     out = MetaGraphDef()
     out.CopyFrom(draft.base.header)
     out.graph_def.node.extend(draft.graph.nodes.values())
-    for leaf in draft.base.part.leaves("gradient"):
-        out.graph_def.library.gradient.add().MergeFrom(leaf.message)
+    out.graph_def.library.gradient.extend(draft.gradients)
     out.graph_def.library.function.extend(draft.graph.functions.values())
     for key, value in draft.collections.items():
         out.collection_def[key].CopyFrom(value)

@@ -9,12 +9,23 @@ import pytest
 from graphfreeze.api import FrozenModel, complete, freeze, load, report, save
 from graphfreeze.emit import graph_file
 from graphfreeze.emit.bundle import write_draft
+from graphfreeze.emit.graph_file import file_bytes
 from graphfreeze.errors import EmitError
 from graphfreeze.model.model import Model
 from graphfreeze.model.reads import forward_edges
+from graphfreeze.model.sketch_functions import sketch_functions
 from graphfreeze.model.wire import Codec, Piece
+from graphfreeze.read.sketch import parse_sketch
 from graphfreeze.rewrite.draft import Draft
-from graphfreeze.schema import FunctionDefLibrary, GraphDef, MetaGraphDef, NodeDef, SavedModel
+from graphfreeze.rewrite.edits import AddFunction, AddGradient
+from graphfreeze.schema import (
+    FunctionDefLibrary,
+    GradientDef,
+    GraphDef,
+    MetaGraphDef,
+    NodeDef,
+    SavedModel,
+)
 from graphfreeze.selection.plan import FreezePlan
 
 ROOT = Path(__file__).parents[2]
@@ -151,6 +162,23 @@ def test_functions_keep_their_bytes(tmp_path: Path) -> None:
     libraries = [inside(codec, each, GraphDef, "library") for each in (graph, raw)]
     before, after = (codec.split(each, FunctionDefLibrary) for each in libraries)
     assert [piece.raw.strip() for piece in before] == [piece.raw.strip() for piece in after]
+
+
+@pytest.mark.parametrize("suffix", [".pb", ".pbtxt", ".meta"])
+@pytest.mark.parametrize("has_library", [False, True])
+def test_new_functions_and_their_gradients(has_library: bool, suffix: str, tmp_path: Path) -> None:
+    body = "x = _Arg()\nreturn:y = _Retval(x)"
+    library = {"old": body} if has_library else {}
+    draft = Draft(parse_sketch("x = Placeholder()", functions=library))
+    new = sketch_functions({"f": body, "g": body})
+    edits = [*map(AddFunction, new.values()), AddGradient("f", "g")]
+    for edit in edits:
+        draft.apply(edit)
+    out = tmp_path / f"out{suffix}"
+    out.write_bytes(file_bytes(draft, suffix))
+    model = load(out)
+    assert list(model.graph.functions) == [*library, "f", "g"]
+    assert Draft(model).gradients == [GradientDef(function_name="f", gradient_func="g")]
 
 
 def test_comments_and_blanks_of_a_text_stay(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from graphfreeze.read.sketch import parse_sketch
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.edits import (
     AddFunction,
+    AddGradient,
     AddNode,
     DropKey,
     Edit,
@@ -20,7 +21,15 @@ from graphfreeze.rewrite.edits import (
     SetCollection,
     SetSaver,
 )
-from graphfreeze.schema import CollectionDef, FunctionDef, NodeDef, OpDef, SaverDef, types_pb2
+from graphfreeze.schema import (
+    CollectionDef,
+    FunctionDef,
+    GradientDef,
+    NodeDef,
+    OpDef,
+    SaverDef,
+    types_pb2,
+)
 
 BEFORE = """\
 w = VariableV2() {shape: [2]}
@@ -117,6 +126,7 @@ def test_functions_saver_and_values() -> None:
     function = FunctionDef(signature=OpDef(name="f"))
     saver = SaverDef(save_tensor_name="save")
     edits: list[Edit] = [AddFunction(function), SetSaver(saver), DropKey("w/Adam")]
+    edits.append(AddGradient("f", "g"))
     for edit in edits:
         draft.apply(edit)
     assert draft.added_functions == [function]
@@ -124,6 +134,8 @@ def test_functions_saver_and_values() -> None:
     assert draft.base.graph.functions == {}
     assert (draft.saver, draft.base.saver) == (saver, None)
     assert draft.value_edits == [DropKey("w/Adam")]
+    assert draft.gradients == [GradientDef(function_name="f", gradient_func="g")]
+    assert draft.copy().gradients == draft.gradients
 
 
 def test_reads_and_forward_edges_see_the_edits() -> None:
