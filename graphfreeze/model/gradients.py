@@ -110,10 +110,12 @@ class Gradients:
         if graph.op(name) != "Fill" or name in self.protected:
             return False
         value = graph.nodes[graph.data_inputs(name)[1].node]
+        if value.op != "Const":
+            return False
         tensor = value.attr["value"].tensor
         numbers = [*tensor.float_val, *tensor.double_val, *tensor.half_val]
         is_scalar = parse_shape(tensor.tensor_shape) == ()
-        return value.op == "Const" and tensor.dtype in FLOATING and is_scalar and numbers in _ONES
+        return tensor.dtype in FLOATING and is_scalar and numbers in _ONES
 
     def is_loss(self, name: str) -> bool:
         """Tell whether a node is the end of a forward computation that gradients alone look at.

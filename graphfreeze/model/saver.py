@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from graphfreeze.model.attrs import read_strings
+from graphfreeze.model.attrs import find_attr, read_strings
 from graphfreeze.model.graph import Graph
 from graphfreeze.model.names import TensorRef, find_ref
 from graphfreeze.model.reads import RESTORERS, SAVERS
@@ -67,7 +67,7 @@ def restore_ops(graph: Graph) -> dict[str, tuple[str, ...]]:
 def strings_at(graph: Graph, name: str, slot: int) -> list[str]:
     """Read the constant strings that a node takes."""
     source = graph.nodes.get(graph.data_inputs(name)[slot].node)
-    return [] if source is None else read_strings(source.attr["value"].tensor)
+    return [] if source is None else read_strings(find_attr(source, "value").tensor)
 
 
 def slices_at(graph: Graph, name: str) -> list[str]:

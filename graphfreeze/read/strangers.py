@@ -50,6 +50,7 @@ _ZIPPED = (
     (re.compile(r"(.*/)?(.*\.meta|saved_model\.pb(txt)?)"), f"a zip archive of a model; {_PACKED}"),
 )
 _DATA_FILE = re.compile(r"(.+)\.data-\d{5}-of-\d{5}")
+_NO_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1f]")  # a node of 123 bytes begins "\n{", say
 _PICKLE = re.compile(rb"\x80[\x02-\x05]")
 _EVENT = b"brain.Event:"
 _KERAS_NODE, _KERAS_CLASS = re.compile(rb"\n[\x80-\xff]*[\x00-\x7f]\x1a\x04root"), b"_tf_keras_"
@@ -69,7 +70,7 @@ def find_stranger(raw: bytes) -> str | None:
         return "a Python pickle, as PyTorch writes; graphfreeze reads models of TensorFlow 1"
     if _EVENT in head[:64]:
         return "a log of TensorBoard; give the .meta of the checkpoint"
-    start = head.lstrip().lower()
+    start = b"" if _NO_TEXT.search(head) else head.lstrip().lower()
     return next((told for text, told in _TEXTS if start.startswith(text)), _by_fields(raw))
 
 

@@ -16,7 +16,7 @@ from graphfreeze.model.sketch import sketch_meta_graph
 from graphfreeze.model.wire import BinaryCodec
 from graphfreeze.read import load
 from graphfreeze.read.kind import StrangerError, find_kind
-from graphfreeze.schema import FunctionDefLibrary, GraphDef, MetaGraphDef, SavedModel
+from graphfreeze.schema import FunctionDefLibrary, GraphDef, MetaGraphDef, NodeDef, SavedModel
 
 MODELS = Path(__file__).parents[2] / "testdata" / "models"
 META = sketch_meta_graph(
@@ -135,6 +135,15 @@ def test_strangers_are_named(raw: bytes, told: str) -> None:
     with pytest.raises(StrangerError) as caught:
         find_kind(raw)
     assert told in str(caught.value)
+
+
+def test_a_graph_that_begins_as_json_does() -> None:
+    """The length of the first node may be a brace."""
+    first = NodeDef(name="x", op="Placeholder")
+    first.input.append("y" * (123 - first.ByteSize() - 2))
+    raw = GraphDef(node=[first]).SerializeToString()
+    assert raw.lstrip().startswith(b"{")
+    assert find_kind(raw).owner is GraphDef
 
 
 def test_a_data_file(tmp_path: Path) -> None:
