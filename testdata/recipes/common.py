@@ -58,6 +58,22 @@ def sort_contexts(meta_graph: tf.MetaGraphDef) -> None:
             entries[number] = context.SerializeToString(deterministic=True)
 
 
+def write_bare_graph(folder: Path, ends: Sequence[tf.Tensor]) -> None:
+    """Write ``graph.pb``: what computes ``ends`` and nothing else, so no collections either."""
+    names = [end.op.name for end in ends]
+    graph = tf.graph_util.extract_sub_graph(ends[0].graph.as_graph_def(), names)
+    drop_lost_colocations(graph)
+    write_message(folder / "graph.pb", graph)
+
+
+def drop_lost_colocations(graph: tf.GraphDef) -> None:
+    """Take away ``_class`` where it names a node that was not kept: no TensorFlow imports that."""
+    kept = {f"loc:@{node.name}".encode() for node in graph.node}
+    for node in graph.node:
+        if "_class" in node.attr and not kept.issuperset(node.attr["_class"].list.s):
+            del node.attr["_class"]
+
+
 def write_feeds(
     folder: Path, loss: tf.Tensor, feeds: dict[tf.Tensor, np.ndarray], outputs: Sequence[tf.Tensor]
 ) -> None:

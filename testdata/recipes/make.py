@@ -1,6 +1,7 @@
 """Write the models under testdata/models, as ``scripts/make_testdata`` asks."""
 
 import argparse
+import multiprocessing
 import random
 import tempfile
 import uuid
@@ -13,6 +14,7 @@ import bare_graph
 import batch_norms
 import bert_adamw
 import bert_tiny
+import control_flow_v2
 import conv_bn
 import frozen_classifier
 import frozen_recurrent
@@ -21,12 +23,14 @@ import hub_module
 import loop_lookup
 import momentum_ema
 import nce
+import nested_loops
 import old_format
 import partitioned_div
 import partitioned_mod
 import partitioned_ps
 import resource_mlp
 import saved_model
+import seq2seq_attention
 import sparse_sums
 import tensorflow as tf
 import text_classifier
@@ -58,6 +62,9 @@ RECIPES = {
     "sparse_sums": sparse_sums.make,
     "frozen_classifier": frozen_classifier.make,
     "frozen_recurrent": frozen_recurrent.make,
+    "seq2seq_attention": seq2seq_attention.make,
+    "nested_loops": nested_loops.make,
+    "control_flow_v2": control_flow_v2.make,
 }
 
 
@@ -68,6 +75,12 @@ def draw_uuids() -> Callable[[], uuid.UUID]:
 
 
 def make(name: str) -> Path:
+    """Write one model in a process of its own: functions are numbered over a process's life."""
+    with multiprocessing.get_context("fork").Pool(1) as process:
+        return process.apply(make_here, (name,))
+
+
+def make_here(name: str) -> Path:
     """Write one model beside its place, then move it there whole."""
     target = MODELS / name
     with tempfile.TemporaryDirectory(prefix=".making-", dir=str(MODELS.parent)) as scratch:
