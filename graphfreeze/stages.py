@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from graphfreeze.forward.batch_norm import InferBatchNorms
 from graphfreeze.forward.dropout import DropoutOff
+from graphfreeze.forward.freeze_functions import FreezeFunctions
 from graphfreeze.forward.hold_masks import HoldMasks
 from graphfreeze.forward.mask_rows import MaskRows
 from graphfreeze.forward.overlay_rows import OverlayRows
@@ -26,6 +27,7 @@ def forward_passes(selection: Selection, kernels: Mapping[str, Kernel], step: St
     masks: list[Pass] = [
         InferBatchNorms(selection),
         DropoutOff(selection),
+        FreezeFunctions(selection, kernels),
         StopGradient(selection),
         MaskRows(selection, kernels),
         PruneCollections(selection),

@@ -319,6 +319,23 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
         RewriteError.reader_in_loop("emb", "while/Gather"),
         "node 'while/Gather' reads 'emb' inside a while loop",
     ),
+    "RewriteError.in_function": (
+        RewriteError.in_function("node 'q' is odd", "body", argument="h", variable="emb"),
+        "in function 'body', where 'emb' is 'h': node 'q' is odd",
+    ),
+    "RewriteError.recursive_function": (
+        RewriteError.recursive_function("emb", "body"),
+        "function 'body' calls itself and hands 'emb' on, so no copy of it can stop or mask",
+    ),
+    "RewriteError.held_mask_in_function": (
+        RewriteError.held_mask_in_function("h"),
+        "it reads 'h', and what tells its frozen elements or factors is more than 1 MiB",
+    ),
+    "RewriteError.overlaid_in_function": (
+        RewriteError.overlaid_in_function("emb", "loop", op="While"),
+        "node 'loop' (op While) hands 'emb' to functions that read it, where no rows can be laid "
+        "over it; freeze its rows with --row-strategy mask",
+    ),
     "PatchError.not_for_patch": (
         PatchError.not_for_patch("row_strategy", "an overlay is a new variable"),
         "--row-strategy: an overlay is a new variable; use 'graphfreeze freeze', which builds a "

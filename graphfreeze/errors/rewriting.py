@@ -27,6 +27,38 @@ class RewriteError(GraphfreezeError):
         )
 
     @classmethod
+    def in_function(
+        cls, reason: str, function: str, *, argument: str, variable: str
+    ) -> RewriteError:
+        """Name the function where something is wrong, and what it calls a variable."""
+        known = f", where {variable!r} is {argument!r}" if variable != argument else ""
+        return cls(f"in function {function!r}{known}: {reason}")
+
+    @classmethod
+    def recursive_function(cls, variable: str, function: str) -> RewriteError:
+        """Name a function that hands a frozen variable on to itself."""
+        return cls(
+            f"function {function!r} calls itself and hands {variable!r} on, so no copy of it can "
+            f"stop or mask what it reads; leave {variable!r} trainable"
+        )
+
+    @classmethod
+    def held_mask_in_function(cls, variable: str) -> RewriteError:
+        """Name a variable that a function reads, and whose mask is too large for a constant."""
+        return cls(
+            f"it reads {variable!r}, and what tells its frozen elements or factors is more than "
+            "1 MiB and cannot be led there; freeze whole rows or columns, or all of it"
+        )
+
+    @classmethod
+    def overlaid_in_function(cls, variable: str, node: str, *, op: str) -> RewriteError:
+        """Name a call of functions that read a table which rows are to be laid over."""
+        return cls(
+            f"node {node!r} (op {op}) hands {variable!r} to functions that read it, where no rows "
+            "can be laid over it; freeze its rows with --row-strategy mask"
+        )
+
+    @classmethod
     def ungated_writer(cls, variable: str, node: str, *, op: str) -> RewriteError:
         """Name a writer of a frozen variable that cannot be stopped: its output is needed."""
         return cls(

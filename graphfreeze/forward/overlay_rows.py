@@ -19,6 +19,7 @@ from graphfreeze.rewrite.new_variable import add_variables
 from graphfreeze.rewrite.overlay import Overlay, merge_all
 from graphfreeze.rewrite.overlay_nodes import over_lookup, over_whole
 from graphfreeze.rewrite.row_nodes import row_ids
+from graphfreeze.rewrite.specialise import find_reading_calls
 from graphfreeze.rewrite.steps import LISTED, Step
 from graphfreeze.rewrite.table_readers import Place, Readers
 from graphfreeze.rewrite.twins import Twins, list_twins
@@ -49,11 +50,16 @@ class OverlayRows:
     name = "overlay_rows"
 
     def plan(self, draft: Draft) -> Iterator[Edit]:
-        """Yield the edits; raises RewriteError for a reader that no overlay fits, and a writer."""
+        """Yield the edits; raises RewriteError for a reader that no overlay fits, and a writer.
+
+        No overlay fits what functions read."""
         overlaid = self.selection.overlaid
         for variable, writer in self.step.writers(draft, overlaid):
             op = draft.graph.op(writer)
             raise RewriteError.overlaid_writer(variable.name, writer, op=op)
+        for variable, call in find_reading_calls(draft.graph, overlaid):
+            op = draft.graph.op(call)
+            raise RewriteError.overlaid_in_function(variable.name, call, op=op)
         overlays = [Overlay(draft, v, frozen.complement()) for v, frozen in overlaid.items()]
         looped = nodes_in_loops(draft.graph) if overlays else set()
         twins: dict[TensorRef, TensorRef] = {}

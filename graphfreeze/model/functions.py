@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from graphfreeze.model.calls import CALLS, find_calls, named_functions
+from graphfreeze.model.calls import CALLS, WHILES, find_calls, named_functions
 from graphfreeze.model.graph import Edge, Graph
 from graphfreeze.model.names import parse_ref
 from graphfreeze.model.variables import ONLY_READ
@@ -63,6 +63,33 @@ def _writes(
     handle = str(function.signature.input_arg[argument].name)
     inner = seen | {(name, argument)}
     return any(_node_writes(graph, node, slot, inner) for node, slot in _users(function, handle))
+
+
+def handed_back(
+    graph: Graph, node: NodeDef, slot: int, seen: frozenset[tuple[str, int]] = frozenset()
+) -> set[int]:
+    """Return the outputs of a call that are the very handle which it takes as some input."""
+    found = {slot} if node.op in WHILES else set[int]()
+    for call in find_calls(graph, node):
+        argument = call.find_argument(slot)
+        if argument is not None and call.gives_returns and (call.name, argument) not in seen:
+            found |= _returned(graph, call.function, argument, seen | {(call.name, argument)})
+    return found
+
+
+def _returned(
+    graph: Graph, function: FunctionDef, argument: int, seen: frozenset[tuple[str, int]]
+) -> set[int]:
+    outputs = function.signature.output_arg
+    if all(output.type != _RESOURCE for output in outputs):
+        return set()
+    handles = {str(function.signature.input_arg[argument].name)}
+    for node in function.node_def:
+        for slot in (slot for slot, text in enumerate(node.input) if text in handles):
+            ports = {0} if node.op == "Identity" else handed_back(graph, node, slot, seen)
+            names = graph.ops.output_names(node, graph.functions) if ports else []
+            handles |= {f"{node.name}:{name}:{at}" for name, at in (names[p] for p in ports)}
+    return {i for i, output in enumerate(outputs) if function.ret.get(output.name, "") in handles}
 
 
 def _users(function: FunctionDef, handle: str) -> list[tuple[NodeDef, int]]:

@@ -3,7 +3,8 @@
 ==========  ================================  ======================================
             ref variable                      resource variable
 ==========  ================================  ======================================
-handle      ``w``, RefEnter, RefSwitch, ...   ``w``, Identity, Enter, Switch, ...
+handle      ``w``, RefEnter, RefSwitch, ...   ``w``, Identity, Enter, Switch, ...,
+                                              what a function gives back of it
 read        Identity of it, or ``w`` itself   ReadVariableOp
 lookup      Gather of a read                  ResourceGather of the handle
 writer      any op that takes the ref         any op that takes it and is not known
@@ -11,9 +12,9 @@ writer      any op that takes the ref         any op that takes it and is not kn
 ==========  ================================  ======================================
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
-from graphfreeze.model.functions import writes_argument
+from graphfreeze.model.functions import handed_back, writes_argument
 from graphfreeze.model.graph import Edge, Graph
 from graphfreeze.model.names import TensorRef
 from graphfreeze.model.variables import ONLY_READ, Variable
@@ -43,20 +44,25 @@ def handles(graph: Graph, variable: Variable) -> list[TensorRef]:
 
 def passed_on(graph: Graph, start: TensorRef, kind: str) -> list[TensorRef]:
     """Return a ref, or the handle of a resource, and all that stands for it further on."""
-    passing = _PASS_REF if kind == "ref" else _PASS_HANDLE
     found: dict[TensorRef, None] = {}
     todo = [start]
     while todo:
         ref = todo.pop(0)
         if ref not in found:
             found[ref] = None
-            inner = (e.consumer for e in graph.edges_of(ref) if graph.op(e.consumer) in passing)
-            todo.extend(TensorRef(n, port) for n in inner for port in _ports(graph, n))
+            edges = graph.edges_of(ref)
+            todo.extend(TensorRef(e.consumer, p) for e in edges for p in _ports(graph, e, kind))
     return list(found)
 
 
-def _ports(graph: Graph, name: str) -> range:
-    return range(2 if graph.op(name).endswith("Switch") else 1)
+def _ports(graph: Graph, edge: Edge, kind: str) -> Collection[int]:
+    """Return the outputs of a node that stand for the variable which it takes at an edge."""
+    op = graph.op(edge.consumer)
+    if op in (_PASS_REF if kind == "ref" else _PASS_HANDLE):
+        return range(2 if op.endswith("Switch") else 1)
+    if kind == "ref":
+        return ()
+    return sorted(handed_back(graph, graph.nodes[edge.consumer], edge.slot))
 
 
 def handle_edges(graph: Graph, variable: Variable) -> Iterator[Edge]:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from graphfreeze.errors import RewriteError
 from graphfreeze.model.attrs import COMPLEX, FLOATING
+from graphfreeze.model.calls import CALLS
+from graphfreeze.model.functions import called_functions
 from graphfreeze.model.graph import Edge, Graph
 from graphfreeze.model.names import TensorRef
 from graphfreeze.model.reads import (
@@ -52,8 +54,8 @@ class Readers:
     def find_places(self) -> dict[Place, list[Edge]]:
         """Return where values are taken on to a loss, with the edges that take them.
 
-        Raises RewriteError for a lookup on the variable's handle that is not accepted, and for one
-        in a function."""
+        Raises RewriteError for a lookup on the variable's handle that is not accepted, and for an
+        op or a function that nobody knows. What functions read is none of this graph's."""
         found: dict[Place, list[Edge]] = {}
         for read in reads(self.graph, self.variable):
             self._follow(read, found)
@@ -63,7 +65,7 @@ class Readers:
                 op = self.graph.op(name)
                 raise RewriteError.unmaskable_reader(self.variable.name, name, op=op)
             found[Place(TensorRef(name), lookup)] = edges
-        self._check_functions()
+        self._check_known()
         return {place: edges for place, edges in found.items() if edges}
 
     def _follow(self, value: TensorRef, found: dict[Place, list[Edge]]) -> None:
@@ -129,13 +131,13 @@ class Readers:
             return False
         return op.endswith("Summary") or edge.consumer in (self.steps or ())
 
-    def _check_functions(self) -> None:
-        """Refuse a table that is handed to a function: its rows would learn in there."""
+    def _check_known(self) -> None:
+        """Refuse a table that is handed to an op or function that nobody knows."""
         if self.variable.kind != "resource":
             return
         for edge in handle_edges(self.graph, self.variable):
             node = self.graph.nodes[edge.consumer]
-            calls = any(value.HasField("func") for value in node.attr.values())
-            if calls or node.op in self.graph.functions or not is_known(self.graph, node):
+            called = called_functions(node) if node.op in CALLS else []
+            if not is_known(self.graph, node) or not self.graph.functions.keys() >= set(called):
                 op = str(node.op)
                 raise RewriteError.unmaskable_reader(self.variable.name, edge.consumer, op=op)
