@@ -76,6 +76,11 @@ def is_inside(name: str) -> bool:
     return INTO in name
 
 
+def own_name(name: str) -> str:
+    """Return the name that a node of an unfolded graph has in the body that it is of."""
+    return name.rpartition(INTO)[2]
+
+
 def output_name(call: str, port: int) -> str:
     """Return the name of what stands for an output of a call."""
     return f"{call}{_GIVES}{port}"

@@ -32,9 +32,13 @@ class Step:
         """Return the nodes that are fetched along with those."""
         return list(fetched_besides(draft, self.losses)) if self.ops is None else []
 
+    def ends(self, draft: Draft) -> list[str]:
+        """Return all nodes that the step fetches."""
+        return [*self.besides(draft), *self.train_ops(draft)]
+
     def nodes(self, draft: Draft) -> set[str]:
         """Return the nodes that the step runs."""
-        return draft.graph.ancestors([*self.besides(draft), *self.train_ops(draft)])
+        return draft.graph.ancestors(self.ends(draft))
 
     def writers(
         self, draft: Draft, variables: Iterable[Variable]

@@ -17,6 +17,7 @@ from graphfreeze.model.graph import Edge, Graph
 from graphfreeze.model.names import TensorRef
 from graphfreeze.model.reads import forward_edges, is_write, reads, resource_lookups, writers
 from graphfreeze.model.static_shapes import find_shape
+from graphfreeze.model.unfolded import Unfolded
 from graphfreeze.model.variables import Variable
 from graphfreeze.read.number_types import Array
 from graphfreeze.rewrite.draft import Draft
@@ -31,12 +32,13 @@ _MOST_POINTS = 1 << 16
 _UNTOLD = "its mask cannot be told"
 
 
-def forward_graph(draft: Draft, losses: Sequence[TensorRef]) -> Graph:
+def forward_graph(draft: Draft, losses: Sequence[TensorRef], told: Unfolded) -> Graph:
     """Return what a gradient can reach: the data that leads to what is fetched besides a train_op.
 
-    Without a train_op that is all that there is. What leads to writers alone is left out: none of
-    them has a gradient."""
-    graph, ends = draft.graph, list(fetched_besides(draft, losses))
+    ``told`` is the draft's graph, unfolded: bodies of functions are part of it. Without a train_op
+    that is all that there is. What leads to writers alone is left out: none has a gradient."""
+    graph = told.graph
+    ends = [each for name in fetched_besides(draft, losses) for each in told.givers(name)]
     writing = {w for v in draft.variables for w in writers(graph, v) if is_write(graph, w)}
     if not train_ops(draft):
         every = (name for name in graph.nodes if name not in graph.aside)

@@ -24,6 +24,7 @@ from graphfreeze.model.control_flow import branches_of
 from graphfreeze.model.graph import Graph
 from graphfreeze.model.names import TensorRef
 from graphfreeze.model.reads import writers
+from graphfreeze.model.unfolded import is_inside
 from graphfreeze.model.variables import REF_OPS, RESOURCE_OPS, Variable
 from graphfreeze.read.checkpoint_values import find_values
 from graphfreeze.rewrite.draft import Draft
@@ -44,7 +45,8 @@ class PinProof:
 
     def without_pinned(self, faults: Mapping[str, str], written: Sequence[str]) -> dict[str, str]:
         """Return the faults that no pin makes good, given all writers that a step runs."""
-        pins = [writer for writer in faults if self._puts_back(writer)]
+        # What is in a function's body may not run: it may be a branch.
+        pins = [w for w in faults if not is_inside(w) and self._puts_back(w)]
         left = {writer: fault for writer, fault in faults.items() if writer not in pins}
         for pin in pins if left else ():
             before = self.graph.ancestors([pin])
@@ -58,8 +60,8 @@ class PinProof:
 
     @property
     def graph(self) -> Graph:
-        """The graph of the draft."""
-        return self.draft.graph
+        """The graph of the draft, unfolded."""
+        return self.guard.graph
 
     def _run_without(self, pin: str) -> set[str]:
         """Return the nodes that something runs which is fetched, and does not wait for a pin."""
@@ -98,7 +100,7 @@ class PinProof:
         found = next((v for v in self.draft.variables if v.name == copy), None)
         if found is None or self.graph.op(copy) not in REF_OPS | RESOURCE_OPS:
             return False
-        reached = self.step.nodes(self.draft)
+        reached = self.graph.ancestors(self.step.ends(self.draft))
         return reached.isdisjoint(writers(self.graph, found)) and self._has_values(copy, rows)
 
     def _has_values(self, copy: str, rows: Rows) -> bool:

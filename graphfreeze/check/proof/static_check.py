@@ -1,6 +1,7 @@
 """The static part of ``verify``: what the files of a bundle alone can show."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from graphfreeze.check.proof.agreement import find_differences
 from graphfreeze.check.proof.forward_proof import STOP, find_unmasked, find_unstopped, forward_graph
@@ -16,6 +17,7 @@ from graphfreeze.model.reads import resource_lookups
 from graphfreeze.model.records import FreezeRecord
 from graphfreeze.model.step_ends import StepEnds
 from graphfreeze.model.training import Training
+from graphfreeze.model.unfolding import unfold
 from graphfreeze.model.verify_records import FAILED, PASSED, SectionRecord
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.edits import Reroute
@@ -56,8 +58,10 @@ def _failures(
         return
     step = Step(losses)
     yield from map(str, prove(draft, selection, step))
-    graph, evaluator = forward_graph(draft, losses), make_evaluator(draft, step)
-    yield from find_unstopped(graph, selection)
+    told = unfold(draft.graph)
+    graph, evaluator = forward_graph(draft, losses, told), make_evaluator(draft, step, told.graph)
+    tensors = tuple(map(told.ref, selection.tensors))
+    yield from find_unstopped(graph, replace(selection, tensors=tensors))
     yield from find_unmasked(graph, selection, evaluator)
     yield from find_differences(draft, record, selection)
     if selection.overlaid:

@@ -14,9 +14,12 @@ from graphfreeze.check.proof.steps import (
     resource_name,
 )
 from graphfreeze.check.proof.values_at_rest import make_evaluator
+from graphfreeze.model.graph import Graph
 from graphfreeze.model.names import TensorRef
 from graphfreeze.model.reads import handles, passed_on, writers
-from graphfreeze.model.variables import Variable
+from graphfreeze.model.unfolded import Unfolded
+from graphfreeze.model.unfolding import unfold
+from graphfreeze.model.variables import REF_OPS, RESOURCE_OPS, Variable
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.steps import LISTED, Step
 from graphfreeze.selection.resolve import Selection
@@ -26,6 +29,7 @@ from graphfreeze.selection.resolve import Selection
 class Breach:
     """A writer that a step runs and that may change a frozen value.
 
+    One in a function's body is named by the calls that lead there: ``loop[body] > Assign``.
     ``path`` leads from the train_op, or from what is fetched, to the writer. ``reason`` says why
     the writer of a partly frozen variable is not harmless; it is '' for a wholly frozen one."""
 
@@ -48,8 +52,9 @@ def prove(draft: Draft, selection: Selection, step: Step = LISTED) -> list[Breac
 
     Without ``step`` it is what the collections list.
     A wholly frozen variable, and a table under an overlay, may have no writer; each writer of a
-    partly frozen one is to be shown harmless, see ``guard_proof``. TensorFlow is not started."""
-    return list(_Proof(draft, selection, step).breaches())
+    partly frozen one is to be shown harmless, see ``guard_proof``. Bodies of functions are looked
+    into. TensorFlow is not started."""
+    return list(_Proof(draft, selection, step, unfold(draft.graph)).breaches())
 
 
 @dataclass
@@ -57,6 +62,12 @@ class _Proof:
     draft: Draft
     selection: Selection
     step: Step
+    unfolded: Unfolded
+
+    @property
+    def graph(self) -> Graph:
+        """The draft's graph, with the bodies of functions in it."""
+        return self.unfolded.graph
 
     def breaches(self) -> Iterator[Breach]:
         """Yield the breaches, wholly frozen variables first."""
@@ -77,37 +88,37 @@ class _Proof:
     @cached_property
     def reached(self) -> set[str]:
         """The nodes that a step runs."""
-        return self.step.nodes(self.draft)
+        return self.graph.ancestors(self.step.ends(self.draft))
 
     @cached_property
     def evaluator(self) -> Evaluator:
         """What computes masks and ids."""
-        return make_evaluator(self.draft, self.step)
+        return make_evaluator(self.draft, self.step, self.graph)
 
     @cached_property
     def by_storage(self) -> dict[Storage, list[str]]:
-        """The variables' nodes by what they stand for."""
+        """The variables' nodes by what they stand for; a body may open one by its name."""
         found: dict[Storage, list[str]] = {}
-        for variable in self.draft.variables:
-            key = resource_name(self.draft.graph.nodes[variable.name])
-            found.setdefault(key, []).append(variable.name)
+        for name, node in self.graph.nodes.items():
+            if node.op in REF_OPS | RESOURCE_OPS:
+                found.setdefault(resource_name(node), []).append(name)
         return found
 
     def _aliases(self, variable: Variable) -> list[Variable]:
         """Return a variable by all nodes that stand for it."""
-        if variable.name not in self.draft.graph:
+        if variable.name not in self.graph:
             return []
-        names = self.by_storage[resource_name(self.draft.graph.nodes[variable.name])]
+        names = self.by_storage[resource_name(self.graph.nodes[variable.name])]
         return [replace(variable, name=name) for name in names]
 
     def _writers(self, variable: Variable) -> list[str]:
-        graph = self.draft.graph
-        found = (w for alias in self._aliases(variable) for w in writers(graph, alias))
+        aliases = self._aliases(variable)
+        found = (w for alias in aliases for w in writers(self.graph, alias))
         return [writer for writer in dict.fromkeys(found) if writer in self.reached]
 
     def _own(self, variable: Variable) -> set[TensorRef]:
         """Return the tensors that stand for a variable, also those that its writers give back."""
-        graph, aliases = self.draft.graph, self._aliases(variable)
+        graph, aliases = self.graph, self._aliases(variable)
         own = {handle for alias in aliases for handle in handles(graph, alias)}
         for writer in (w for alias in aliases for w in writers(graph, alias)):
             node, inputs = graph.nodes[writer], graph.data_inputs(writer)
@@ -118,14 +129,15 @@ class _Proof:
         return own
 
     def _breach(self, variable: Variable, writer: str, reason: str = "") -> Breach:
-        graph = self.draft.graph
+        graph, told = self.graph, self.unfolded
         trained, besides = self.step.train_ops(self.draft), self.step.besides(self.draft)
         path = find_path(graph, trained, writer) or find_path(graph, besides, writer)
-        return Breach(writer, graph.op(writer), variable.name, tuple(path), reason)
+        (name,), steps = told.steps([writer]), told.steps(path)
+        return Breach(name, told.op(name), variable.name, tuple(steps), reason)
 
     def _hidden(self) -> Iterator[Breach]:
-        """Look for functions that open a variable by its own name."""
-        graph, chosen = self.draft.graph, [*self.selection.frozen, *self.selection.partly]
+        """Look for functions that open a variable by its name, where no body was unfolded."""
+        graph, chosen = self.graph, [*self.selection.frozen, *self.selection.partly]
         by_storage = {resource_name(graph.nodes[v.name]): v for v in chosen if v.name in graph}
         for name in graph.nodes if graph.functions else ():
             if name not in self.reached:

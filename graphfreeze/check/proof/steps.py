@@ -7,7 +7,8 @@ from graphfreeze.model.attrs import find_attr
 from graphfreeze.model.functions import functions_run
 from graphfreeze.model.graph import Graph
 from graphfreeze.model.names import parse_ref
-from graphfreeze.model.variables import ONLY_READ, RESOURCE_OPS
+from graphfreeze.model.unfolded import own_name
+from graphfreeze.model.variables import ONLY_READ, REF_OPS, RESOURCE_OPS
 from graphfreeze.schema import FunctionDef, NodeDef
 
 Storage = tuple[str, str, bool]  # container, name, whether it is a resource
@@ -32,11 +33,13 @@ def find_path(graph: Graph, sources: Sequence[str], target: str) -> list[str]:
 
 
 def resource_name(node: NodeDef) -> Storage:
-    """Return what tells the storage of a variable from others; two nodes may share one."""
+    """Return what tells the storage of a variable from others; two nodes may share one.
+
+    A node in a body that is unfolded has the name that it has in the body."""
     container, shared = (bytes(find_attr(node, key).s) for key in ("container", "shared_name"))
     # The runtime calls the container that has no name so.
     place = container.decode() or "localhost"
-    return place, shared.decode() or str(node.name), node.op in RESOURCE_OPS
+    return place, shared.decode() or own_name(str(node.name)), node.op in RESOURCE_OPS
 
 
 def find_hidden_writers(graph: Graph, name: str) -> Iterator[tuple[str, Storage]]:
@@ -45,7 +48,7 @@ def find_hidden_writers(graph: Graph, name: str) -> Iterator[tuple[str, Storage]
     Only those whose handle goes on to more than reads."""
     for function in functions_run(graph, graph.nodes[name], set()):
         for node in function.node_def:
-            if node.op in RESOURCE_OPS and not _is_only_read(function, str(node.name)):
+            if node.op in REF_OPS | RESOURCE_OPS and not _is_only_read(function, str(node.name)):
                 yield str(function.signature.name), resource_name(node)
 
 

@@ -4,6 +4,7 @@ import numpy as np
 
 from graphfreeze.check.proof.evaluate import Evaluator
 from graphfreeze.errors import LoadError
+from graphfreeze.model.graph import Graph
 from graphfreeze.model.reads import writers
 from graphfreeze.read.checkpoint_values import find_values
 from graphfreeze.read.number_types import Array
@@ -12,16 +13,18 @@ from graphfreeze.rewrite.edits import Inline, SetValue
 from graphfreeze.rewrite.steps import Step
 
 
-def make_evaluator(draft: Draft, step: Step) -> Evaluator:
-    """Return what computes masks and ids of a draft, with the values of variables at rest."""
-    reached = step.nodes(draft)
+def make_evaluator(draft: Draft, step: Step, graph: Graph) -> Evaluator:
+    """Return what computes masks and ids of a draft, with the values of variables at rest.
+
+    ``graph`` is the draft's, unfolded."""
+    reached = graph.ancestors(step.ends(draft))
     known = {variable.name: variable for variable in draft.variables}
 
     def held(name: str) -> Array | None:
-        at_rest = name in known and reached.isdisjoint(writers(draft.graph, known[name]))
+        at_rest = name in known and reached.isdisjoint(writers(graph, known[name]))
         return _value(draft, name) if at_rest else None
 
-    return Evaluator(draft.graph, held)
+    return Evaluator(graph, held)
 
 
 def _value(draft: Draft, name: str) -> Array | None:

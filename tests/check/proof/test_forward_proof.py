@@ -9,6 +9,7 @@ from graphfreeze.forward.mask_rows import MaskRows
 from graphfreeze.forward.stop_gradient import StopGradient
 from graphfreeze.model.graph import Edge
 from graphfreeze.model.names import TensorRef, parse_ref
+from graphfreeze.model.unfolding import unfold
 from graphfreeze.read.sketch import parse_sketch
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.edits import ReplaceNode, Reroute
@@ -62,7 +63,7 @@ def test_masks_of_readers(reader: str, plan: FreezePlan, kernel: str) -> None:
     """Mask them, then lead each consumer past its mask."""
     draft, selection = chosen(READ + reader, plan)
     run(draft, [MaskRows(selection, {"w": Kernel(kernel)})])
-    evaluator = make_evaluator(draft, LISTED)
+    evaluator = make_evaluator(draft, LISTED, draft.graph)
     assert list(find_unmasked(draft.graph, selection, evaluator)) == []
     tests = [n for n in draft.added_nodes() if n.endswith("/masked")]
     assert tests
@@ -71,7 +72,9 @@ def test_masks_of_readers(reader: str, plan: FreezePlan, kernel: str) -> None:
         for edge in draft.graph.edges_from(name):
             place = parse_ref(name.partition("/graphfreeze/")[0])
             tried.apply(Reroute(edge, place))
-            (wrong,) = find_unmasked(tried.graph, selection, make_evaluator(tried, LISTED))
+            (wrong,) = find_unmasked(
+                tried.graph, selection, make_evaluator(tried, LISTED, tried.graph)
+            )
             assert wrong == f"{edge.consumer} takes rows of w past their mask"
 
 
@@ -83,7 +86,7 @@ def test_a_mask_that_lets_frozen_rows_pass() -> None:
     twin.CopyFrom(bound)
     twin.attr["value"].tensor.tensor_content = np.int32(2).tobytes()
     draft.apply(ReplaceNode(twin))
-    (wrong,) = find_unmasked(draft.graph, selection, make_evaluator(draft, LISTED))
+    (wrong,) = find_unmasked(draft.graph, selection, make_evaluator(draft, LISTED, draft.graph))
     assert wrong == (
         "l/graphfreeze/trainable takes rows of w past their mask: its mask lets frozen entries "
         "pass, the first at [2, 0]"
@@ -122,7 +125,95 @@ NO_READERS = {
 def test_what_no_loss_takes_is_no_reader(text: str) -> None:
     v = "v = VariableV2() {shape: []}\none = Const() {value: 1.0}\n"
     draft, selection = chosen(READ + READERS["a lookup"] + f"\n{v}{text}", LAST_THREE)
-    graph = forward_graph(draft, [])
+    graph = forward_graph(draft, [], unfold(draft.graph))
     assert "g" not in graph
-    (wrong,) = find_unmasked(graph, selection, make_evaluator(draft, LISTED))
+    (wrong,) = find_unmasked(graph, selection, make_evaluator(draft, LISTED, draft.graph))
     assert wrong == "y takes rows of w past their mask"
+
+
+DENSE = """x = _Arg()
+h = _Arg() {T: resource}
+r = ReadVariableOp(h) {dtype: float32}
+s = StopGradient(r)
+m = MatMul(x, s)
+return:m = _Retval(m)"""
+ROUND = """x = _Arg()
+h = _Arg() {T: resource}
+zero = Const() {value: [0, 1]}
+l = ResourceGather(h, zero) {dtype: float32}
+s = StopGradient(l)
+d = dense(s, h)
+a = Add(x, d)
+return:x = _Retval(a)
+return:h = _Retval(h)"""
+IS_DONE = """x = _Arg()
+h = _Arg() {T: resource}
+t = ReadVariableOp(h) {dtype: float32}
+d = Cast(t) {DstT: bool}
+return:d = _Retval(d)"""
+LOOP = """w = VarHandleOp() {shape: [2, 2]}
+x = Placeholder()
+c = While(x, w) {cond: is_done, body: round}
+loss = L2Loss(c)
+v = VariableV2()
+losses: loss:0
+trainable_variables: w, v"""
+UNSTOPPED = {
+    "all are stopped": ("", "", []),
+    "a read in a call in a loop": (
+        "MatMul(x, s)", "MatMul(x, r)",
+        ["c[body] > d > m takes c[body] > d > r past its StopGradient"],
+    ),
+    "a lookup in a loop": (
+        "dense(s, h)", "dense(l, h)",
+        ["c[body] > d > x takes c[body] > l past its StopGradient"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new", "wrong"), UNSTOPPED.values(), ids=UNSTOPPED)
+def test_readers_in_functions(old: str, new: str, wrong: list[str]) -> None:
+    functions = {"dense": DENSE, "round": ROUND, "is_done": IS_DONE}
+    functions = {name: text.replace(old or "\0", new) for name, text in functions.items()}
+    draft = Draft(parse_sketch(LOOP, functions=functions))
+    selection = resolve(FreezePlan(freeze=("w",)), draft.variables, draft.graph)
+    loss = TensorRef("loss")
+    graph = forward_graph(draft, [loss], unfold(draft.graph))
+    assert list(find_unstopped(graph, selection)) == wrong
+
+
+MASKED = """h = _Arg() {T: resource}
+ids = _Arg() {T: int32}
+l = ResourceGather(h, ids) {dtype: float32}
+bound = Const() {value: 5}
+is_free = GreaterEqual(ids, bound)
+axis = Const() {value: -1}
+wide = ExpandDims(is_free, axis)
+s = StopGradient(l)
+m = SelectV2(wide, l, s)
+return:m = _Retval(m)"""
+CALLED = """w = VarHandleOp() {shape: [8, 2]}
+ids = Placeholder() {dtype: int32}
+l = StatefulPartitionedCall(w, ids) {Tout: [float32], f: masked}
+y = L2Loss(l)
+losses: y:0
+trainable_variables: w"""
+UNMASKED = {
+    "a mask": ("", "", []),
+    "one that lets rows pass": (
+        "value: 5", "value: 3",
+        ["l > m takes rows of w past their mask: its mask lets frozen entries pass, the first at "
+         "[3, 0]"],
+    ),
+    "none": ("_Retval(m)", "_Retval(l)", ["l -> 0 takes rows of w past their mask"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new", "wrong"), UNMASKED.values(), ids=UNMASKED)
+def test_masks_in_functions(old: str, new: str, wrong: list[str]) -> None:
+    functions = {"masked": MASKED.replace(old or "\0", new)}
+    draft = Draft(parse_sketch(CALLED, functions=functions))
+    selection = resolve(FreezePlan(freeze_rows={"w": "0:5"}), draft.variables, draft.graph)
+    told = unfold(draft.graph)
+    graph, evaluator = forward_graph(draft, [], told), make_evaluator(draft, LISTED, told.graph)
+    assert list(find_unmasked(graph, selection, evaluator)) == wrong

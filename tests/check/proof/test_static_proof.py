@@ -11,9 +11,9 @@ from graphfreeze.model.graph import Edge
 from graphfreeze.model.names import TensorRef, parse_ref
 from graphfreeze.read.sketch import parse_sketch
 from graphfreeze.rewrite.draft import Draft
-from graphfreeze.rewrite.edits import AddFunction, AddNode, ReplaceNode, Reroute
+from graphfreeze.rewrite.edits import AddNode, ReplaceNode, Reroute
 from graphfreeze.rewrite.run import run
-from graphfreeze.schema import AttrValue, FunctionDef, NodeDef, types_pb2
+from graphfreeze.schema import AttrValue, NodeDef, types_pb2
 from graphfreeze.selection.plan import FreezePlan
 from graphfreeze.selection.resolve import Selection, resolve
 
@@ -349,41 +349,143 @@ def test_a_table_under_an_overlay_has_no_writer() -> None:
     assert told(W + text, plan) == ["t (op ScatterUpdate) writes the frozen w; path t"]
 
 
-def function(*nodes: str) -> FunctionDef:
-    made = FunctionDef()
-    made.signature.name = "body"
-    graph = parse_sketch("\n".join(nodes)).graph
-    made.node_def.extend(graph.nodes.values())
-    return made
-
-
-OPENED = 'o = VarHandleOp() {shape: [4], shared_name: "r"}'
+WRITES = """h = _Arg() {T: resource}
+v = _Arg()
+a = AssignVariableOp(h, v)
+return:v = _Retval(v)"""
+DEEP = """v = _Arg()
+h = _Arg() {T: resource}
+c = writes(h, v)
+t = Exp(c)
+return:v = _Retval(t)"""
+READS = """h = _Arg() {T: resource}
+v = _Arg()
+r = ReadVariableOp(h) {dtype: float32}
+return:v = _Retval(r)"""
+GIVES = """h = _Arg() {T: resource}
+v = _Arg()
+same = Identity(h)
+return:h = _Retval(same)"""
+CARRIES = """v = _Arg()
+h = _Arg() {T: resource}
+a = AssignAddVariableOp(h, v)
+return:v = _Retval(v)
+return:h = _Retval(h)"""
+IS_DONE = """v = _Arg()
+h = _Arg() {T: resource}
+t = Const() {value: true}
+return:t = _Retval(t)"""
+WRITES_IN_TEST = IS_DONE.replace("t = Const", "a = AssignAddVariableOp(h, v)\nt = Const")
+OPENS = """o = VarHandleOp() {shape: [4], shared_name: "r"}
+i = Identity(o)
+c = Const() {value: 1.0}
+s = AssignVariableOp(i, c)
+return:c = _Retval(c)"""
+OPENS_TO_READ = OPENS.replace(
+    "s = AssignVariableOp(i, c)", "s = ReadVariableOp(i) {dtype: float32}"
+)
+GIVES_OPENED = 'o = VarHandleOp() {shape: [4], shared_name: "r"}\nreturn:o = _Retval(o)'
+FUNCTIONS = {
+    "writes": WRITES, "deep": DEEP, "reads": READS, "gives": GIVES, "carries": CARRIES,
+    "is_done": IS_DONE, "writes_in_test": WRITES_IN_TEST, "opens": OPENS,
+    "opens_to_read": OPENS_TO_READ, "gives_opened": GIVES_OPENED,
+    "opens_another": OPENS.replace('"r"', '"q"'),
+}  # fmt: skip
+# what a train_op t runs, and what is told of it when r is frozen
 IN_FUNCTIONS = {
-    "a write": ((OPENED, "c = Const() {value: 1.0}", "s = AssignVariableOp(o, c)"), ["call"]),
-    "a read": ((OPENED, "s = ReadVariableOp(o) {dtype: float32}"), []),
-    "of another": ((OPENED.replace('"r"', '"q"'), "s = Mystery(o)"), []),
+    "a call": (
+        "c = StatefulPartitionedCall(r, x) {Tout: [float32], f: writes}\nt = NoOp(^c)",
+        "c > a (op AssignVariableOp) writes the frozen r; path t -> c -> c > a",
+    ),
+    "a call of another variable": (
+        "c = StatefulPartitionedCall(q, x) {Tout: [float32], f: writes}\nt = NoOp(^c)",
+        "",
+    ),
+    "a call that is not run": (
+        "c = StatefulPartitionedCall(r, x) {Tout: [float32], f: writes}\nt = NoOp()",
+        "",
+    ),
+    "a call in a call, by what it gives": (
+        "c = deep(x, r)\nt = Tanh(c)",
+        "c > c > a (op AssignVariableOp) writes the frozen r; path t -> c -> c > c -> c > c > a",
+    ),
+    "a call that only reads": (
+        "c = StatefulPartitionedCall(r, x) {Tout: [float32], f: reads}\nt = Tanh(c)",
+        "",
+    ),
+    "a loop": (
+        "c = While(x, r) {cond: is_done, body: carries}\nt = NoOp(^c)",
+        "c[body] > a (op AssignAddVariableOp) writes the frozen r; path t -> c -> c[body] > a",
+    ),
+    "the test of a loop": (
+        "c = While(x, q) {cond: is_done, body: carries}\n"
+        "d = While(x, r) {cond: writes_in_test, body: is_kept}\nt = NoOp(^c, ^d)",
+        "d[cond] > a (op AssignAddVariableOp) writes the frozen r; path t -> d -> d[cond] > a",
+    ),
+    "what a loop gives back": (
+        "c = While(x, r) {cond: is_done, body: is_kept}\nt = AssignVariableOp(c:1, x)",
+        "t (op AssignVariableOp) writes the frozen r; path t",
+    ),
+    "a branch": (
+        "c = If(p, r, x) {Tout: [float32], then_branch: reads, else_branch: writes}\nt = Exp(c)",
+        "c[else_branch] > a (op AssignVariableOp) writes the frozen r; path t -> c -> "
+        "c[else_branch] > a",
+    ),
+    "a case": (
+        "c = Case(i, r, x) {Tout: [float32], branches: [reads, writes]}\nt = Exp(c)",
+        "c[1] > a (op AssignVariableOp) writes the frozen r; path t -> c -> c[1] > a",
+    ),
+    "what a function hands on": (
+        "c = StatefulPartitionedCall(r, x) {Tout: [resource], f: gives}\n"
+        "t = AssignVariableOp(c, x)",
+        "t (op AssignVariableOp) writes the frozen r; path t",
+    ),
+    "what a function hands on, read": (
+        "c = StatefulPartitionedCall(r, x) {Tout: [resource], f: gives}\n"
+        "t = ReadVariableOp(c) {dtype: float32}",
+        "",
+    ),
+    "a variable that a function opens": (
+        "c = StatefulPartitionedCall() {Tout: [float32], f: opens}\nt = NoOp(^c)",
+        "c > s (op AssignVariableOp) writes the frozen r; path t -> c -> c > s",
+    ),
+    "a variable that a function opens to read": (
+        "c = StatefulPartitionedCall() {Tout: [float32], f: opens_to_read}\nt = NoOp(^c)",
+        "",
+    ),
+    "another that a function opens": (
+        "c = StatefulPartitionedCall() {Tout: [float32], f: opens_another}\nt = NoOp(^c)",
+        "",
+    ),
+    "a variable that a function opens and gives away": (
+        "c = StatefulPartitionedCall() {Tout: [resource], f: gives_opened}\n"
+        "t = AssignVariableOp(c, x)",
+        "t (op AssignVariableOp) writes the frozen r; path t",
+    ),
+    "a gradient of a function": (
+        "t = SymbolicGradient(r, x, x) {Tout: [resource, float32], f: writes}",
+        "t (op SymbolicGradient) writes the frozen r; path t",
+    ),
+    "a gradient of a function that opens it": (
+        "t = SymbolicGradient(x) {Tout: [], f: opens}",
+        "t (op SymbolicGradient) writes r without a guard: function opens opens it by its name; "
+        "path t",
+    ),
+    "a function that is not there": (
+        "t = StatefulPartitionedCall(r) {Tout: [float32], f: lost}",
+        "t (op StatefulPartitionedCall) writes the frozen r; path t",
+    ),
 }
+IS_KEPT = CARRIES.replace("a = AssignAddVariableOp(h, v)\n", "")
 
 
-@pytest.mark.parametrize(("nodes", "writers"), IN_FUNCTIONS.values(), ids=IN_FUNCTIONS)
-def test_a_function_that_opens_a_variable(nodes: tuple[str, ...], writers: list[str]) -> None:
-    draft, selection = chosen(MODEL + "train_op: call", FreezePlan(freeze=("r",)))
-    draft.apply(AddFunction(function(*nodes)))
-    call = NodeDef(name="call", op="StatefulPartitionedCall")
-    call.attr["f"].func.name = "body"
-    draft.graph.put(call)
-    assert [breach.writer for breach in prove(draft, selection)] == writers
-
-
-def test_a_function_that_gives_a_variable_away() -> None:
-    draft, selection = chosen(MODEL + "train_op: call", FreezePlan(freeze=("r",)))
-    body = function(OPENED)
-    body.ret["o"] = "o:resource:0"
-    draft.apply(AddFunction(body))
-    call = NodeDef(name="call", op="StatefulPartitionedCall")
-    call.attr["f"].func.name = "body"
-    draft.graph.put(call)
-    assert [breach.writer for breach in prove(draft, selection)] == ["call"]
+@pytest.mark.parametrize(("line", "breach"), IN_FUNCTIONS.values(), ids=IN_FUNCTIONS)
+def test_writers_in_functions(line: str, breach: str) -> None:
+    text = MODEL + "q = VarHandleOp() {shape: [4]}\np = Placeholder() {dtype: bool}\n"
+    text += f"i = Placeholder() {{dtype: int32}}\n{line}\ntrain_op: t"
+    draft = Draft(parse_sketch(text, functions=FUNCTIONS | {"is_kept": IS_KEPT}))
+    selection = resolve(FreezePlan(freeze=("r",)), draft.variables, draft.graph)
+    assert [str(each) for each in prove(draft, selection)] == [breach] * bool(breach)
 
 
 IN_BRANCHES = {
