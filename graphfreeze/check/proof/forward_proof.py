@@ -17,7 +17,7 @@ from graphfreeze.model.graph import Edge, Graph
 from graphfreeze.model.names import TensorRef
 from graphfreeze.model.reads import forward_edges, is_write, reads, resource_lookups, writers
 from graphfreeze.model.static_shapes import find_shape
-from graphfreeze.model.unfolded import Unfolded
+from graphfreeze.model.unfolded import Unfolded, is_inside
 from graphfreeze.model.variables import Variable
 from graphfreeze.read.number_types import Array
 from graphfreeze.rewrite.draft import Draft
@@ -41,7 +41,7 @@ def forward_graph(draft: Draft, losses: Sequence[TensorRef], told: Unfolded) -> 
     ends = [each for name in fetched_besides(draft, losses) for each in told.givers(name)]
     writing = {w for v in draft.variables for w in writers(graph, v) if is_write(graph, w)}
     if not train_ops(draft):
-        every = (name for name in graph.nodes if name not in graph.aside)
+        every = (name for name in graph.nodes if name not in graph.aside and not is_inside(name))
         ends = [name for name in every if not graph.consumers(name, data_only=True)]
     kept, todo = set[str](), ends
     while todo:
