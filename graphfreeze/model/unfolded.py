@@ -22,6 +22,7 @@ sets), nothing is unfolded: they stay as they are.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from graphfreeze.model.graph import Graph
 from graphfreeze.model.names import TensorRef
@@ -57,6 +58,23 @@ class Unfolded:
             return [name]
         given = (edge.consumer for edge in self.graph.edges_from(name))
         return [each for each in given if self.places.get(each) == name]
+
+    def given_by(self, name: str) -> NodeDef | None:
+        """Return the call that gives what a node stands for, None if it stands for no output."""
+        place = self.places.get(name)
+        return self.calls[place] if place is not None and name.startswith(place + _GIVES) else None
+
+    def arguments(self, call: str) -> list[str]:
+        """Return the nodes that stand for the arguments of a call."""
+        return self._arguments.get(call, [])
+
+    @cached_property
+    def _arguments(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for name, call in self.places.items():
+            if self.given_by(name) is None:
+                found.setdefault(call, []).append(name)
+        return found
 
     def steps(self, path: Sequence[str]) -> list[str]:
         """Return a path with each call once, where it goes in, in place of arguments and results.

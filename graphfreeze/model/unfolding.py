@@ -1,6 +1,6 @@
 """Put the bodies of functions in the place of what calls them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 
 from graphfreeze.model.attrs import type_attr
@@ -16,11 +16,13 @@ _GRADIENT = "SymbolicGradient"
 _REF = int(types_pb2.DT_FLOAT_REF) - int(types_pb2.DT_FLOAT)
 
 
-def unfold(graph: Graph) -> Unfolded:
-    """Return a graph with the bodies of its functions; the graph itself if it calls none."""
+def unfold(graph: Graph, *, without: Container[str] = ()) -> Unfolded:
+    """Return a graph with the bodies of its functions; the graph itself if it calls none.
+
+    Calls of functions ``without`` stay calls."""
     if not any(is_call(graph, node) for node in graph.nodes.values()):
         return Unfolded(graph)
-    builder = _Builder(graph)
+    builder = _Builder(graph, without)
     builder.add(builder.level(graph))
     made = builder.made
     inner = (n for n in made.graph.nodes if n.partition("[")[0].partition(INTO)[0] in graph.aside)
@@ -89,8 +91,8 @@ class _Inner:
 class _Builder:
     """Puts the nodes of a graph, and of its functions, into what is ``made``."""
 
-    def __init__(self, base: Graph) -> None:
-        self.base = base
+    def __init__(self, base: Graph, without: Container[str]) -> None:
+        self.base, self.without = base, without
         self.made = Unfolded(Graph((), base.functions, base.ops))
 
     def level(self, graph: Graph, prefix: str = "", above: frozenset[str] = frozenset()) -> _Level:
@@ -104,8 +106,9 @@ class _Builder:
             return []
         calls = find_calls(self.base, node)
         is_whole = all(name in self.base.functions for _, _, name in named_functions(node))
-        is_plain = not any(call.name in above or call.function.signature.attr for call in calls)
-        return calls if is_whole and is_plain else []
+        is_plain = not any(call.function.signature.attr for call in calls)
+        is_kept = any(call.name in above or call.name in self.without for call in calls)
+        return calls if is_whole and is_plain and not is_kept else []
 
     def add(self, level: _Level) -> list[str]:
         """Add the nodes of a graph, and return their names."""

@@ -1,14 +1,14 @@
 """Tell why a variable has a gradient of a loss, or has none, without TensorFlow's runtime."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
 from graphfreeze.check.explain.chosen import get_variable
 from graphfreeze.check.explain.gradient_flow import Flow
-from graphfreeze.check.explain.gradient_ops import CALLS
 from graphfreeze.check.explain.gradient_search import Search, Stop
 from graphfreeze.check.explain.variable_ends import find_ends
+from graphfreeze.model.calls import is_call
 from graphfreeze.model.explain_records import (
     CUT,
     DISCONNECTED,
@@ -21,12 +21,13 @@ from graphfreeze.model.explain_records import (
     GradientRecord,
     StepRecord,
 )
-from graphfreeze.model.functions import called_functions
-from graphfreeze.model.graph import Graph
 from graphfreeze.model.model import Model
 from graphfreeze.model.names import TensorRef
 from graphfreeze.model.records import VariableRecord
+from graphfreeze.model.unfolded import Unfolded
+from graphfreeze.model.unfolding import unfold
 from graphfreeze.model.variables import Variable
+from graphfreeze.schema import GradientDef
 from graphfreeze.train.request import find_losses
 
 _MOST_CUTS = 5
@@ -46,23 +47,24 @@ def explain_gradient(
     CheckError for the name, TrainError for the losses.
     """
     variable = get_variable(model, name)
-    losses = tuple(find_losses(model.graph, model.collections, loss))
-    flow = Flow(model.graph, model.collections)
-    record = _answer(model, variable, Search(flow, TensorRef(variable.name), losses))
+    losses = find_losses(model.graph, model.collections, loss)
+    unfolded = unfold(model.graph, without=find_own_gradients(model))
+    flow, ends = Flow(unfolded, model.collections), tuple(map(unfolded.ref, losses))
+    record = _answer(model, variable, Search(flow, TensorRef(variable.name), ends))
     return msgspec.structs.replace(
         record,
+        losses=[ref.tensor_name for ref in losses],
         trainable=variable.is_trainable,
         state=former.state if former is not None else "",
         rule=former.rule if former is not None else "",
-        notes=[*_notes(model, variable, record), *_overlay_notes(former)],
+        notes=[*_notes(unfolded, variable, record), *_overlay_notes(former)],
     )
 
 
 def _answer(model: Model, variable: Variable, search: Search) -> GradientRecord:
-    graph = model.graph
     told = GradientRecord(
         variable=variable.name,
-        losses=[ref.tensor_name for ref in search.losses],
+        losses=[],
         has_gradient=False,
         status=CUT,
         trainable=False,
@@ -70,41 +72,43 @@ def _answer(model: Model, variable: Variable, search: Search) -> GradientRecord:
     if not variable.is_differentiable:
         return msgspec.structs.replace(told, status=NO_NUMBERS)
     if variable.name not in search.onward:
-        ends = find_ends(model, variable)
+        ends = find_ends(model, search.flow.graph, variable)
         return msgspec.structs.replace(told, status=DISCONNECTED, leads_to=ends)
     if raising := search.refusals():
-        cuts = _cuts(graph, search, raising)
+        cuts = _cuts(search, raising)
         return msgspec.structs.replace(told, status=REFUSED, **cuts)
     for status, with_zeros in ((GRADIENT, False), (ZERO, True)):
         if path := search.find_path(with_zeros=with_zeros):
-            steps = _steps(graph, path)
+            steps = _steps(search, path)
             return msgspec.structs.replace(told, has_gradient=True, status=status, path=steps)
     stops = search.cuts()
-    cuts = _cuts(graph, search, stops)
+    cuts = _cuts(search, stops)
     if any(stop.block.is_unknown for stop in stops):
         return msgspec.structs.replace(told, has_gradient=None, status=UNKNOWN, **cuts)
     return msgspec.structs.replace(told, **cuts)
 
 
-def _cuts(graph: Graph, search: Search, stops: Sequence[Stop]) -> dict[str, object]:
+def _cuts(search: Search, stops: Sequence[Stop]) -> dict[str, object]:
     return {
-        "cuts": [_cut(graph, search, stop) for stop in stops[:_MOST_CUTS]],
+        "cuts": [_cut(search, stop) for stop in stops[:_MOST_CUTS]],
         "cut_count": len(stops),
     }
 
 
-def _cut(graph: Graph, search: Search, stop: Stop) -> CutRecord:
-    return CutRecord(
-        stop.node,
-        graph.op(stop.node),
-        stop.block.reason,
-        _steps(graph, stop.path),
-        _steps(graph, search.path_to_loss(stop.node)),
-    )
+def _cut(search: Search, stop: Stop) -> CutRecord:
+    path, onward = _steps(search, stop.path), _steps(search, search.path_to_loss(stop.node))
+    return CutRecord(path[-1].name, path[-1].op, stop.block.reason, path, onward)
 
 
-def _steps(graph: Graph, names: Iterable[str]) -> list[StepRecord]:
-    return [StepRecord(name, graph.op(name)) for name in names]
+def _steps(search: Search, names: Sequence[str]) -> list[StepRecord]:
+    told = search.flow.unfolded
+    return [StepRecord(name, told.op(name)) for name in told.steps(names)]
+
+
+def _taken_by(told: Unfolded, variable: Variable) -> str:
+    """Return a call that a variable's value, or its handle, is handed to; '' if there is none."""
+    reached = told.graph.descendants([variable.name], data_only=True)
+    return next((call for call in told.calls if reached & {*told.arguments(call)}), "")
 
 
 def _overlay_notes(former: VariableRecord | None) -> Iterator[str]:
@@ -113,12 +117,20 @@ def _overlay_notes(former: VariableRecord | None) -> Iterator[str]:
         yield f"its rows that are not frozen learn in {former.overlay_rows}: ask about that"
 
 
-def _notes(model: Model, variable: Variable, record: GradientRecord) -> Iterator[str]:
+def find_own_gradients(model: Model) -> frozenset[str]:
+    """Return the functions whose gradients are other functions, not those of their bodies."""
+    given = (leaf.message for leaf in model.part.leaves("gradient"))
+    return frozenset(str(each.function_name) for each in given if isinstance(each, GradientDef))
+
+
+def _notes(told: Unfolded, variable: Variable, record: GradientRecord) -> Iterator[str]:
     """Yield what else there is to know."""
-    graph = model.graph
-    calls = [s.name for s in record.path if s.op in CALLS | graph.functions.keys()]
-    calls += [s.name for s in record.path if called_functions(graph.nodes[s.name])]
-    for name in dict.fromkeys(calls):
-        yield f"{name} calls a function; its body was not looked into, and may cut the gradient"
+    closed = (s.name for s in record.path if s.name not in told.calls)
+    for name in closed:
+        node = told.graph.nodes[name]
+        if is_call(told.graph, node):
+            yield f"{name} calls a function; its body was not looked into, and may cut the gradient"
+    if record.status in (CUT, DISCONNECTED) and (call := _taken_by(told, variable)):
+        yield f"{call} takes it into a function: tf.gradients may give zeros for it, not None"
     if record.has_gradient and not variable.is_trainable:
         yield "it is not in trainable_variables, so an optimizer leaves it out by itself"

@@ -23,6 +23,7 @@ from graphfreeze.model.graph import Edge, Graph
 from graphfreeze.model.names import TensorRef
 from graphfreeze.model.op_registry import load_shipped
 from graphfreeze.model.reads import is_known
+from graphfreeze.model.unfolded import Unfolded
 from graphfreeze.schema import FunctionDef, NodeDef
 
 _SWITCHES = frozenset({"Switch", "RefSwitch"})
@@ -40,11 +41,19 @@ class Block:
 
 @dataclass(frozen=True)
 class Flow:
-    """What carries gradients in a graph: the rules of tf.gradients."""
+    """What carries gradients in a graph with its functions ``unfolded``: the rules of tf.gradients.
 
-    graph: Graph
+    While, If and Case have the gradients of their bodies. So have other calls, whose gradients were
+    Python functions: no graph holds those, and a train_op takes the gradients of their bodies."""
+
+    unfolded: Unfolded
     collections: Collections
     _types: dict[str, tuple[int, ...] | None] = field(default_factory=dict, repr=False)
+
+    @property
+    def graph(self) -> Graph:
+        """The graph that gradients pass."""
+        return self.unfolded.graph
 
     def carries(self, ref: TensorRef) -> bool:
         """Tell whether a tensor's type can have a gradient; an unknown op's could."""
@@ -82,6 +91,10 @@ class Flow:
             return Block("it is there to stop gradients")
         if op in self._functions or op in CALLS:
             return None
+        if (call := self.unfolded.given_by(edge.consumer)) is not None:
+            called = str(call.op)
+            is_passing = called in CALLS or called in self._functions
+            return None if is_passing else self._unfit(call, called)
         return self._unfit(node, op) or self._in_loop(edge, op) or self._to_argument(edge, op)
 
     @property

@@ -69,8 +69,9 @@ class Search:
                 ref = graph.ref_at(edge)
                 is_new = edge.consumer in self.onward and edge.consumer not in reached
                 if is_new and not ref.is_control and self.flow.carries(ref):
-                    reached.add(edge.consumer)
-                    todo.append(edge.consumer)
+                    new = {edge.consumer, *self._beside(edge.consumer)} - reached
+                    reached |= new
+                    todo.extend(sorted(new))
         found = {ref.node for ref in self.losses} & reached
         todo = deque(found)
         while todo:
@@ -78,6 +79,13 @@ class Search:
             found |= above
             todo.extend(sorted(above))
         return found
+
+    def _beside(self, name: str) -> set[str]:
+        """Return the other arguments of a function: it is differentiated by all of them."""
+        told = self.flow.unfolded
+        is_argument = name in told.places and told.given_by(name) is None
+        others = told.arguments(told.places[name]) if is_argument else ()
+        return {n for n in others if n in self.onward and self.flow.carries(TensorRef(n))}
 
     def find_path(self, *, with_zeros: bool) -> tuple[str, ...] | None:
         """Return the nodes from the variable to a loss that a gradient passes, None without a way.
@@ -103,7 +111,7 @@ class Search:
         if not raising:
             return []
         forward, _ = self._forward(through=True)
-        found = [Stop(name, block, forward.get(name, ())) for name, block in raising.items()]
+        found = [Stop(name, block, forward.get(name, (name,))) for name, block in raising.items()]
         return sorted(found, key=lambda stop: len(stop.path))
 
     def _back(self, *, with_zeros: bool) -> tuple[_Way, dict[str, Block]]:
