@@ -97,7 +97,9 @@ def _cuts(search: Search, stops: Sequence[Stop]) -> dict[str, object]:
 
 def _cut(search: Search, stop: Stop) -> CutRecord:
     path, onward = _steps(search, stop.path), _steps(search, search.path_to_loss(stop.node))
-    return CutRecord(path[-1].name, path[-1].op, stop.block.reason, path, onward)
+    (cut,) = _steps(search, [stop.node])
+    path += [cut] * (cut not in path[-1:])  # a call that ends here: its body does not
+    return CutRecord(cut.name, cut.op, stop.block.reason, path, onward)
 
 
 def _steps(search: Search, names: Sequence[str]) -> list[StepRecord]:

@@ -16,6 +16,8 @@ from graphfreeze.model.names import find_ref
 from graphfreeze.model.reads import writers
 from graphfreeze.model.records import VariableRecord
 from graphfreeze.model.training import TRAIN_OP_KEYS
+from graphfreeze.model.unfolded import Unfolded
+from graphfreeze.model.unfolding import unfold
 from graphfreeze.model.updates import UPDATE_OPS
 from graphfreeze.model.variables import Variable
 from graphfreeze.rewrite.draft import Draft
@@ -34,23 +36,25 @@ def explain_writers(
 ) -> WritersRecord:
     """Tell every op that writes a variable, and the shortest path by which a train_op runs it.
 
+    Writers in the bodies of functions are told by the calls that lead to them.
     Without ``train_op`` the ops of the collection ``train_op`` are asked, each by itself.
     ``former`` is what an earlier freeze says of the variable. Raises CheckError for names that the
     model does not have.
     """
-    variable, graph = get_variable(model, name), model.graph
+    variable, told = get_variable(model, name), unfold(model.graph)
     train_ops = _train_ops(model, train_op)
-    kinds, guarded = WriterKinds(model, variable), find_guarded(model, variable, former)
+    kinds = WriterKinds(model, variable, told)
+    guarded = find_guarded(model, variable, former, told)
     found = [
         WriterRecord(
-            name=writer,
-            op=graph.op(writer),
+            name=told.steps([writer])[0],
+            op=told.op(told.steps([writer])[0]),
             kind=kinds.kind(writer),
             guarded=writer in guarded,
-            reached=[each for op in train_ops for each in _reached(graph, op, writer)],
-            others=_others(model, writer, train_ops),
+            reached=[each for op in train_ops for each in _reached(told, op, writer)],
+            others=_others(model, told.graph, writer, train_ops),
         )
-        for writer in writers(graph, variable)
+        for writer in writers(told.graph, variable)
     ]
     moves = any(writer.reached for writer in found)
     return WritersRecord(
@@ -64,7 +68,9 @@ def explain_writers(
     )
 
 
-def find_guarded(model: Model, variable: Variable, former: VariableRecord | None) -> set[str]:
+def find_guarded(
+    model: Model, variable: Variable, former: VariableRecord | None, told: Unfolded
+) -> set[str]:
     """Return the writers that a step runs and that are shown to leave frozen entries alone.
 
     ``former`` says which entries are frozen; without it nothing is."""
@@ -73,9 +79,10 @@ def find_guarded(model: Model, variable: Variable, former: VariableRecord | None
         return set()
     draft, choice = Draft(model), Choice(variable, PARTLY, entries=entries)
     breaches = prove(draft, Selection((choice,), ()))
-    reached = LISTED.nodes(draft)
-    run = {writer for writer in writers(model.graph, variable) if writer in reached}
-    return run - {breach.writer for breach in breaches}
+    reached = told.graph.ancestors(LISTED.ends(draft))
+    run = {writer for writer in writers(told.graph, variable) if writer in reached}
+    wrong = {breach.writer for breach in breaches}
+    return {writer for writer in run if wrong.isdisjoint(told.steps([writer]))}
 
 
 def _train_ops(model: Model, named: str | None) -> list[str]:
@@ -88,16 +95,16 @@ def _train_ops(model: Model, named: str | None) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _reached(graph: Graph, op: str, writer: str) -> Iterator[ReachRecord]:
+def _reached(told: Unfolded, op: str, writer: str) -> Iterator[ReachRecord]:
     """Yield the shortest way from a train_op to a writer, if it runs it."""
-    path = find_path(graph, [op], writer)
+    path = told.steps(find_path(told.graph, [op], writer))
     if path:
-        yield ReachRecord(op, [StepRecord(each, graph.op(each)) for each in path])
+        yield ReachRecord(op, [StepRecord(each, told.op(each)) for each in path])
 
 
-def _others(model: Model, writer: str, train_ops: Collection[str]) -> list[str]:
+def _others(model: Model, graph: Graph, writer: str, train_ops: Collection[str]) -> list[str]:
     """Return what else runs a writer: UPDATE_OPS, and groups that nothing waits for."""
-    graph, found = model.graph, dict[str, None]()
+    found = dict[str, None]()
     below = graph.descendants([writer])
     for name in node_entries(model.collections, UPDATE_OPS):
         ref = find_ref(name)

@@ -11,6 +11,9 @@ from graphfreeze.model.records import VariableRecord
 from graphfreeze.model.sketch import sketch_meta_graph
 from graphfreeze.read.document import parse_document
 from graphfreeze.read.sketch import parse_sketch
+from graphfreeze.rewrite.draft import Draft
+from graphfreeze.rewrite.edits import AddGradient
+from graphfreeze.rewrite.message import meta_graph
 from graphfreeze.schema import (
     CollectionDef,
     CondContextDef,
@@ -289,18 +292,87 @@ def test_custom_op_of_the_model() -> None:
     assert (record.status, record.cuts[0].name) == ("unknown", "y")
 
 
-def test_function_call_is_told() -> None:
-    meta = sketch_meta_graph(W + "loss = Inner(w/read)")
-    function = meta.graph_def.library.function.add()
-    function.signature.name = "Inner"
-    function.signature.input_arg.add(name="x", type=types_pb2.DT_FLOAT)
-    function.signature.output_arg.add(name="y", type=types_pb2.DT_FLOAT)
-    function.ret["y"] = "x"
-    record = explain_gradient(_model(meta), "w", loss=["loss"])
-    assert record.has_gradient
-    assert record.notes == [
-        "loss calls a function; its body was not looked into, and may cut the gradient"
-    ]
+DENSE = """x = _Arg()
+w = _Arg() {T: resource}
+r = ReadVariableOp(w) {dtype: float32}
+m = Mul(x, r)
+return:y = _Retval(m)"""
+STOPPED = DENSE.replace("Mul(x, r)", "Mul(x, s)") + "\ns = StopGradient(r)"
+DEEP = """w = _Arg() {T: resource}
+x = _Arg()
+c = dense(x, w)
+return:y = _Retval(c)"""
+UNUSED = "x = _Arg()\nw = _Arg() {T: resource}\nreturn:y = _Retval(x)"
+PREVENTED = UNUSED.replace("_Retval(x)", "_Retval(p)") + "\np = PreventGradient(x)"
+ROUND = DENSE.replace("return:y", "return:x") + "\nreturn:w = _Retval(w)"
+IS_DONE = """x = _Arg()
+w = _Arg() {T: resource}
+r = ReadVariableOp(w) {dtype: float32}
+b = Cast(r) {DstT: bool}
+return:b = _Retval(b)"""
+MAPPED = "w = _Arg() {T: resource}\nr = ReadVariableOp(w) {dtype: float32}\nreturn:y = _Retval(r)"
+FUNCTIONS = {
+    "dense": DENSE, "stopped": STOPPED, "deep": DEEP, "unused": UNUSED, "prevented": PREVENTED,
+    "round": ROUND, "round_stopped": ROUND.replace("Mul(x, r)", "Mul(x, s)")
+    + "\ns = StopGradient(r)", "is_done": IS_DONE, "mapped": MAPPED,
+    "kept": ROUND.replace("_Retval(m)", "_Retval(x)"),
+}  # fmt: skip
+ZEROS = "c takes it into a function: tf.gradients may give zeros for it, not None"
+# what makes c of w; then the status, and the path, or what cuts it
+IN_FUNCTIONS = {
+    "a call": ("StatefulPartitionedCall(x, w) {Tout: [float32], f: dense}",
+               "gradient", "w, c, c > r, c > m, loss"),
+    "a call whose own gradient was a Python function": (
+        'StatefulPartitionedCall(x, w) {Tout: [float32], f: dense, '
+        '_gradient_op_type: "PartitionedCall-12"}',
+        "gradient", "w, c, c > r, c > m, loss"),
+    "a call that stops it": ("PartitionedCall(x, w) {Tout: [float32], f: stopped}",
+                             "cut", "w, c, c > r, c > s"),
+    "a call in an op that is a function": ("deep(w, x)", "gradient",
+                                           "w, c, c > c, c > c > r, c > c > m, loss"),
+    "one of two branches": (
+        "If(p, x, w) {Tout: [float32], then_branch: dense, else_branch: unused}",
+        "gradient", "w, c, c[then_branch] > r, c[then_branch] > m, loss"),
+    "no branch": ("If(p, x, w) {Tout: [float32], then_branch: stopped, else_branch: unused}",
+                  "cut", "w, c, c[then_branch] > r, c[then_branch] > s"),
+    "a case": ("StatelessCase(i, x, w) {Tout: [float32], branches: [stopped, dense]}",
+               "gradient", "w, c, c[1] > r, c[1] > m, loss"),
+    "a loop": ("While(x, w) {cond: is_done, body: round}",
+               "gradient", "w, c, c[body] > r, c[body] > m, loss"),
+    "a loop that stops it": ("While(x, w) {cond: is_done, body: round_stopped}",
+                             "cut", "w, c, c[body] > r, c[body] > s"),
+    "the test of a loop": ("While(x, w) {cond: is_done, body: kept}", "disconnected", ""),
+    "a body that does not read it": ("PartitionedCall(x, w) {Tout: [float32], f: unused}",
+                                     "disconnected", ""),
+    "what raises an error for another argument": (
+        "If(p, x, w) {Tout: [float32], then_branch: dense, else_branch: prevented}",
+        "refused", "c[else_branch] > p"),
+    "a call that has no gradient": (
+        "MapDefun(w) {output_types: [float32], output_shapes: [[2]], Targuments: [resource], f: "
+        "mapped}", "refused", "w, c, c > r, c"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("line", "status", "path"), IN_FUNCTIONS.values(), ids=IN_FUNCTIONS)
+def test_bodies_of_functions(line: str, status: str, path: str) -> None:
+    text = f"{H}p = Placeholder() {{dtype: bool}}\ni = Placeholder() {{dtype: int32}}\n"
+    model = parse_sketch(f"{text}c = {line}\nloss = L2Loss(c)", functions=FUNCTIONS)
+    record = explain_gradient(model, "w", loss=["loss"])
+    told = record.path or (record.cuts[0].path if record.cuts else [])
+    assert (record.status, ", ".join(step.name for step in told)) == (status, path)
+    assert record.has_gradient == (status == "gradient")
+    assert (ZEROS in record.notes) == (status in ("cut", "disconnected"))
+
+
+def test_a_function_with_a_gradient_of_its_own() -> None:
+    model = parse_sketch(f"{H}c = stopped(x, w)\nloss = L2Loss(c)", functions=FUNCTIONS)
+    draft = Draft(model)
+    draft.apply(AddGradient("stopped", "dense"))
+    record = explain_gradient(_model(meta_graph(draft)), "w", loss=["loss"])
+    assert [step.name for step in record.path] == ["w", "c", "loss"]
+    assert "c calls a function; its body was not looked into, and may cut the gradient" in (
+        record.notes
+    )
 
 
 def _model(meta: MetaGraphDef):

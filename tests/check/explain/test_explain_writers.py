@@ -171,3 +171,49 @@ def test_a_shadow_begins_with_its_variable() -> None:
     shadow = "fused/conv/kernel/ExponentialMovingAverage"
     kinds = {writer.op: writer.kind for writer in explain_writers(model, shadow).writers[:2]}
     assert kinds == {"Assign": "initializer", "AssignSub": "moving average"}
+
+
+ADDS = """h = _Arg() {T: resource}
+v = _Arg()
+r = ReadVariableOp(h) {dtype: float32}
+m = Mul(r, v)
+a = AssignAddVariableOp(h, v)
+b = AssignVariableOp(h, m)
+k = Const() {value: 1.0}
+c = AssignSubVariableOp(h, k)
+u = ResourceApplyGradientDescent(h, k, v)
+return:v = _Retval(v)"""
+CALLS = "h = _Arg() {T: resource}\nv = _Arg()\nd = adds(h, v)\nreturn:v = _Retval(d)"
+
+
+def test_writers_in_functions() -> None:
+    text = H + "s = calls(w, x)\nt = NoOp(^s)\nsave = AssignVariableOp(w, x)\ntrain_op: t"
+    told = explain_writers(parse_sketch(text, functions={"adds": ADDS, "calls": CALLS}), "w")
+    assert {writer.name: writer.kind for writer in told.writers} == {
+        "s > d > a": "counter",
+        "s > d > b": "assign",
+        "s > d > c": "counter",
+        "s > d > u": "optimizer update",
+        "save": "initializer",
+    }
+    (reach,) = told.writers[0].reached
+    assert [(step.name, step.op) for step in reach.path] == [
+        ("t", "NoOp"),
+        ("s", "calls"),
+        ("s > d", "adds"),
+        ("s > d > a", "AssignAddVariableOp"),
+    ]
+    assert (told.writers[-1].name, told.writers[-1].reached) == ("save", [])
+
+
+def test_a_handle_that_changes_places() -> None:
+    swap = "v = _Arg() {T: resource}\nh = _Arg() {T: resource}\nreturn:v = _Retval(h)\n"
+    swap += "return:h = _Retval(v)"
+    done = "v = _Arg() {T: resource}\nh = _Arg() {T: resource}\nt = Const() {value: true}\n"
+    done += "return:t = _Retval(t)"
+    text = H.replace("x =", "v = VarHandleOp() {shape: [4, 2]}\nx =")
+    text += "l = While(v, w) {cond: done, body: swap}\nt = NoOp(^l)\ntrain_op: t"
+    told = explain_writers(parse_sketch(text, functions={"swap": swap, "done": done}), "w")
+    assert {(writer.name, writer.op, writer.kind) for writer in told.writers} == {
+        ("l", "While", "function call")
+    }
