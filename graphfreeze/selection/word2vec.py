@@ -95,7 +95,8 @@ def _get_format(path: Path, head: bytes) -> _Format:
     first, _, rest = head.partition(b"\n")
     if header := _HEADER.fullmatch(first):
         count, width = int(header[1]), int(header[2])
-        return _Format(count, width, not _is_text_line(rest) and _has_bytes_of_numbers(rest))
+        is_binary = _has_bytes_of_numbers(rest) or _is_laid_out(rest, count, width)
+        return _Format(count, width, is_binary and not _is_text_line(rest))
     if not _is_text_line(head):
         raise WordError.bad_vectors(path, "it starts with no 'words width' and no word and numbers")
     return _Format(None, first.rstrip().count(b" "), is_binary=False)
@@ -119,6 +120,18 @@ def _has_bytes_of_numbers(data: bytes) -> bool:
     except UnicodeDecodeError as error:
         return error.end < len(data) or error.reason != "unexpected end of data"
     return False
+
+
+def _is_laid_out(data: bytes, count: int, width: int) -> bool:
+    """Return whether data is words and as many bytes as their numbers have, to its end.
+
+    A few numbers can have bytes that are letters all of them."""
+    for _ in range(count):
+        word, space, data = data.removeprefix(b"\n").partition(b" ")
+        if not word or not space or len(data) < 4 * width:
+            return False
+        data = data[4 * width :]
+    return not data.strip()
 
 
 def _check_binary(path: Path, found: _Format) -> int:

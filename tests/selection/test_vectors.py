@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from gensim.models import KeyedVectors
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -342,6 +342,7 @@ def test_gensim_is_quiet(
     assert len(chatter) == 1
 
 
+@example(values=np.frombuffer(b" :1[" * 8, np.float32).reshape(4, 2), words=["0", "1", "2", "3"])
 @given(
     values=arrays(
         np.float32, (4, 2), elements=st.floats(width=32, allow_nan=False, allow_infinity=False)
