@@ -8,6 +8,7 @@ from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.edits import Edit
 from graphfreeze.rewrite.mask_kernels import Kernel
 from graphfreeze.rewrite.masks import Masks
+from graphfreeze.rewrite.twins import list_twins
 from graphfreeze.selection.resolve import Selection
 
 
@@ -25,7 +26,8 @@ class MaskRows:
                                                outside of the loop that the value enters
     =========================================  =================================================
 
-    Identity, Cast, Switch and Enter only pass a table on. ``kernels`` has those of
+    Identity, Cast, Switch and Enter only pass a table on. A mask that a variable holds enters
+    loops as the table does. ``kernels`` has those of
     ``rewrite.mask_kernels`` by variable, multiply where it has none.
     """
 
@@ -35,7 +37,9 @@ class MaskRows:
 
     def plan(self, draft: Draft) -> Iterator[Edit]:
         """Yield the edits; raises RewriteError for a reader that no mask fits."""
-        yield from Masks(draft.graph, self.selection, self.kernels).plan()
+        masks = Masks(draft.graph, self.selection, self.kernels)
+        yield from masks.plan()
+        yield from list_twins(draft.collections, *(way.twins for way in masks.brought.values()))
 
     def verify(self, base: Model, draft: Draft) -> str | None:
         """Look for a reader that gets entries unmasked."""

@@ -1,6 +1,7 @@
 """Control flow contexts in collections, kept in step with the nodes of the graph."""
 
 from collections.abc import Collection, Iterator, Mapping
+from typing import TypeAlias
 
 from graphfreeze.model.graph import Graph
 from graphfreeze.model.names import TensorRef, parse_ref
@@ -10,7 +11,11 @@ ENTERS = frozenset({"Enter", "RefEnter"})
 EXITS = frozenset({"Exit", "RefExit"})
 MERGES = frozenset({"Merge", "RefMerge"})
 SWITCHES = frozenset({"Switch", "RefSwitch"})
-CONTEXTS = {"while_context": WhileContextDef, "cond_context": CondContextDef}
+Context: TypeAlias = WhileContextDef | CondContextDef
+CONTEXTS: Mapping[str, type[Context]] = {
+    "while_context": WhileContextDef,
+    "cond_context": CondContextDef,
+}
 
 
 def keep_contexts(key: str, entry: CollectionDef, gone: Collection[str]) -> CollectionDef | None:
@@ -35,11 +40,23 @@ def keep_contexts(key: str, entry: CollectionDef, gone: Collection[str]) -> Coll
     return out
 
 
-def _prune(context: WhileContextDef | CondContextDef, gone: Collection[str]) -> bool:
-    """Take the values that are gone out of a context, and out of those inside it."""
+def nested_contexts(context: Context) -> Iterator[Context]:
+    """Yield the contexts right inside one."""
+    for nested in context.nested_contexts:
+        which = nested.WhichOneof("ctxt")
+        if which is not None:
+            yield getattr(nested, which)
+
+
+def _prune(context: Context, gone: Collection[str]) -> bool:
+    """Take the values that are gone out of a context, and out of those inside it.
+
+    What nothing brings in any more is no value of its either: the context would take it for one
+    that is computed inside."""
     values = context.values_def
-    stay = [v for v in values.values if node_of(v) not in gone]
-    lost = [k for k, v in values.external_values.items() if {node_of(k), node_of(v)} & set(gone)]
+    outside = values.external_values.items()
+    lost = [k for k, v in outside if node_of(k) in gone or node_of(v) in gone]
+    stay = [v for v in values.values if node_of(v) not in gone and v not in lost]
     is_changed = len(stay) != len(values.values) or bool(lost)
     if is_changed:
         values.ClearField("values")
@@ -57,13 +74,13 @@ def _prune(context: WhileContextDef | CondContextDef, gone: Collection[str]) -> 
     return is_changed
 
 
-def _is_gone(context: WhileContextDef | CondContextDef, gone: Collection[str]) -> bool:
+def _is_gone(context: Context, gone: Collection[str]) -> bool:
     names = [context.pivot_name]
     names += [context.pred_name] if isinstance(context, CondContextDef) else []
     return any(node_of(str(name)) in gone for name in names)
 
 
-def _prune_ends(context: WhileContextDef | CondContextDef, gone: Collection[str]) -> bool:
+def _prune_ends(context: Context, gone: Collection[str]) -> bool:
     """Take loop variables that are gone, such as a counter for gradients, out of a loop."""
     if not isinstance(context, WhileContextDef):
         return False
@@ -93,14 +110,12 @@ def described_exits(collections: Mapping[str, CollectionDef]) -> dict[str, bool]
     return found
 
 
-def _exits_in(context: WhileContextDef | CondContextDef) -> Iterator[tuple[str, bool]]:
+def _exits_in(context: Context) -> Iterator[tuple[str, bool]]:
     """Yield the Exits of a loop, and of those inside it."""
     if isinstance(context, WhileContextDef):
         yield from ((node_of(str(name)), context.back_prop) for name in context.loop_exit_names)
-    for nested in context.nested_contexts:
-        which = nested.WhichOneof("ctxt")
-        if which is not None:
-            yield from _exits_in(getattr(nested, which))
+    for nested in nested_contexts(context):
+        yield from _exits_in(nested)
 
 
 def nodes_in_loops(graph: Graph) -> set[str]:

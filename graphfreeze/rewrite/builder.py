@@ -1,6 +1,6 @@
 """Build a few new nodes in one scope, on one device."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
@@ -19,12 +19,17 @@ def node_name(where: str, role: str) -> str:
     return f"{where}/{MARK}/{role}"
 
 
+def _as_it_is(ref: TensorRef, _: int) -> TensorRef:
+    return ref
+
+
 @dataclass
 class Builder:
     """Collects new nodes named ``<where>/graphfreeze/<role>``.
 
     ``where`` is the node whose work they do; ``controls`` are waited for by all but constants.
     Inside a loop constants need an ``anchor`` there, a control edge, to run along with the rest.
+    ``bring_in`` returns what stands inside for a tensor of a type from outside.
     """
 
     where: str
@@ -32,6 +37,7 @@ class Builder:
     controls: Sequence[TensorRef] = ()
     anchor: TensorRef | None = None
     scope: str = ""
+    bring_in: Callable[[TensorRef, int], TensorRef] = _as_it_is
     edits: list[AddNode] = field(default_factory=list)
 
     def name(self, role: str) -> str:

@@ -67,7 +67,7 @@ def element_mask(build: Builder, entries: Entries, variable: Variable) -> Tensor
     """Return the mask of single elements that learn, of the variable's rank."""
     assert entries.elements is not None
     if is_held(entries):
-        return TensorRef(f"{held_name(variable)}/read")
+        return build.bring_in(TensorRef(f"{held_name(variable)}/read"), BOOL)
     return build.const("trainable_elements", np.logical_not(entries.elements), BOOL)
 
 

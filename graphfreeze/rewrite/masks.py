@@ -1,20 +1,19 @@
 """Mask the readers of variables that are frozen in part, and scale the gradients of rows."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from graphfreeze.errors import RewriteError
 from graphfreeze.model.control_flow import nodes_in_loops
 from graphfreeze.model.graph import Edge, Graph
 from graphfreeze.model.names import TensorRef, control
 from graphfreeze.model.variables import Variable
+from graphfreeze.rewrite.bring_in import BringIn
 from graphfreeze.rewrite.builder import MARK, Builder
 from graphfreeze.rewrite.edits import NodeEdit, Reroute
-from graphfreeze.rewrite.entry_mask import is_held
 from graphfreeze.rewrite.lookups import Lookup
 from graphfreeze.rewrite.mask_kernels import MULTIPLY, SELECT, Kernel, masked, scaled
 from graphfreeze.rewrite.place_mask import place_mask
-from graphfreeze.rewrite.row_factors import has_held_factors, is_scaled_behind, row_factors
+from graphfreeze.rewrite.row_factors import is_scaled_behind, row_factors
 from graphfreeze.rewrite.table_readers import Place, Readers
 from graphfreeze.selection.resolve import Selection
 
@@ -23,11 +22,13 @@ from graphfreeze.selection.resolve import Selection
 class Masks:
     """The masks that a graph needs for what is chosen of it: a model's, or a function's body.
 
-    ``kernels`` has those of ``rewrite.mask_kernels`` by variable, multiply where it has none."""
+    ``kernels`` has those of ``rewrite.mask_kernels`` by variable, multiply where it has none.
+    ``brought`` has afterwards what masks take from outside of loops and branches."""
 
     graph: Graph
     selection: Selection
     kernels: Mapping[str, Kernel]
+    brought: dict[TensorRef, BringIn] = field(default_factory=dict)
 
     def plan(self) -> Iterator[NodeEdit]:
         """Yield the edits; raises RewriteError for a reader that no mask fits."""
@@ -35,14 +36,13 @@ class Masks:
         looped = nodes_in_loops(self.graph) if variables else set()
         for variable in variables:
             for place, edges in self._places(variable).items():
-                build = self._builder(variable, place)
-                if place.tensor.node in looped:
-                    build.anchor = control(place.tensor.node)
-                    if not self._fits_loops(variable):
-                        raise RewriteError.reader_in_loop(variable.name, place.tensor.node)
+                is_looped = place.tensor.node in looped
+                build = self._builder(variable, place, is_looped=is_looped)
                 result = self._masked(build, variable, place)
                 yield from build.edits
                 yield from (Reroute(edge, result) for edge in edges)
+        for way in self.brought.values():
+            yield from way.edits
 
     def find_missing(self) -> str | None:
         """Say which reader gets entries unmasked, if any."""
@@ -56,16 +56,9 @@ class Masks:
     def _variables(self) -> list[Variable]:
         return list(dict.fromkeys([*self.selection.partly, *self.selection.scaled]))
 
-    def _fits_loops(self, variable: Variable) -> bool:
-        """Tell whether constants hold what a mask takes: a variable would have to be entered."""
-        entries = self.selection.partly.get(variable)
-        scale = self.selection.scaled.get(variable)
-        has_held_mask = entries is not None and is_held(entries)
-        return not (has_held_mask or (scale is not None and has_held_factors(scale)))
-
     def _places(self, variable: Variable) -> dict[Place, list[Edge]]:
         accepts = is_scaled_behind if variable in self.selection.scaled else _is_any
-        return Readers(self.graph, variable, accepts, self._fits_loops(variable)).find_places()
+        return Readers(self.graph, variable, accepts).find_places()
 
     def _kernel(self, variable: Variable) -> str:
         kernel = self.kernels.get(variable.name)
@@ -87,11 +80,20 @@ class Masks:
             value = scaled(build, value, factors, dtype, kernel=kernel)
         return value
 
-    def _builder(self, variable: Variable, place: Place) -> Builder:
+    def _builder(self, variable: Variable, place: Place, *, is_looped: bool) -> Builder:
+        """Return a builder whose nodes run along with a place."""
         tensor = place.tensor
         own = str(self.graph.nodes[tensor.node].device)
         device = own or str(self.graph.nodes[variable.name].device)
-        return Builder(tensor.node, device, scope=f"port_{tensor.port}/" if tensor.port else "")
+
+        def bring_in(source: TensorRef, dtype: int) -> TensorRef:
+            role = source.node.split(f"/{MARK}/")[-1].removesuffix("/read")
+            way = BringIn(self.graph, variable, source, dtype, role)
+            return self.brought.setdefault(source, way).beside(tensor)
+
+        anchor = control(tensor.node) if is_looped else None
+        scope = f"port_{tensor.port}/" if tensor.port else ""
+        return Builder(tensor.node, device, anchor=anchor, scope=scope, bring_in=bring_in)
 
 
 def _is_any(_: Lookup) -> bool:

@@ -40,7 +40,7 @@ def row_factors(
     """Return the factors of a place, in its type, so that they broadcast to it."""
     held, dtype = factor_type(variable), graph.dtype(place.tensor)
     if has_held_factors(scale):
-        factors = TensorRef(f"{factors_name(variable)}/read")
+        factors = build.bring_in(TensorRef(f"{factors_name(variable)}/read"), held)
     else:
         factors = build.const("row_scale", scale.weights, held)
     inner, lookup = build.within("scale"), place.lookup

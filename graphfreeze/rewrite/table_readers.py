@@ -41,14 +41,13 @@ class Place:
 class Readers:
     """A walk over the readers of a table.
 
-    Lookups that ``accepts`` denies count as ops that take the whole table; without ``enters`` so
-    does what brings it into a loop. With ``steps``, the nodes that a step runs, all of those count
-    that take values, whether a gradient passes there or not, and summaries."""
+    Lookups that ``accepts`` denies count as ops that take the whole table. With ``steps``, the
+    nodes that a step runs, all of those count that take values, whether a gradient passes there or
+    not, and summaries."""
 
     graph: Graph
     variable: Variable
     accepts: Callable[[Lookup], bool] = lambda _: True
-    enters: bool = True
     steps: Collection[str] | None = None
 
     def find_places(self) -> dict[Place, list[Edge]]:
@@ -94,7 +93,7 @@ class Readers:
         if op == "Switch":
             yield from (TensorRef(name, port) for port in (0, 1))
         is_passing = op == "Identity" or (op == "Cast" and not self._ends(edge))
-        if is_passing or (op == "Enter" and self.enters and self._feeds_lookups(TensorRef(name))):
+        if is_passing or (op == "Enter" and self._feeds_lookups(TensorRef(name))):
             yield TensorRef(name)
 
     def _ends(self, edge: Edge) -> bool:

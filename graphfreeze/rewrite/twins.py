@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 
 from graphfreeze.errors import RewriteError
 from graphfreeze.model.collected import Collections
-from graphfreeze.model.control_flow import CONTEXTS
+from graphfreeze.model.control_flow import CONTEXTS, Context, nested_contexts
 from graphfreeze.model.graph import Graph
 from graphfreeze.model.names import TensorRef
 from graphfreeze.model.variables import Variable
 from graphfreeze.rewrite.builder import node_name
 from graphfreeze.rewrite.edits import AddNode, SetCollection
 from graphfreeze.rewrite.new_variable import NewVariable
-from graphfreeze.schema import CollectionDef, CondContextDef, WhileContextDef
+from graphfreeze.schema import CollectionDef
 
 _REFS = frozenset({"RefEnter", "RefSwitch", "RefIdentity"})
 _PASSING = _REFS | {"Identity", "Enter", "Switch", "Cast", "ReadVariableOp"}
@@ -73,14 +73,14 @@ class Twins:
 
 
 def list_twins(
-    collections: Collections, twins: Mapping[TensorRef, TensorRef]
+    collections: Collections, *twins: Mapping[TensorRef, TensorRef]
 ) -> Iterator[SetCollection]:
-    """Yield the contexts of loops and branches with the twins of what they name."""
-    names = {old.tensor_name: new.tensor_name for old, new in twins.items()}
+    """Yield the contexts of loops and branches with all twins of what they name."""
+    named = [{old.tensor_name: new.tensor_name for old, new in each.items()} for each in twins]
     for key, kind in CONTEXTS.items():
         raws = list(collections[key].bytes_list.value) if key in collections else []
         contexts = [kind.FromString(raw) for raw in raws]
-        listed = [_list(context, names) for context in contexts]
+        listed = [any([*(_list(context, names) for names in named)]) for context in contexts]
         if any(listed):
             pairs = zip(contexts, listed, raws, strict=True)
             new = [c.SerializeToString(deterministic=True) if is_ else raw for c, is_, raw in pairs]
@@ -88,15 +88,15 @@ def list_twins(
             yield SetCollection(key, CollectionDef(bytes_list=entries))
 
 
-def _list(context: WhileContextDef | CondContextDef, names: Mapping[str, str]) -> bool:
+def _list(context: Context, names: Mapping[str, str]) -> bool:
     """Name twins in a context, and in those inside it; tell whether there are any."""
     values, outside = context.values_def, dict(context.values_def.external_values)
     entered = {outer for outer, inner in outside.items() if {outer, inner} <= names.keys()}
     # A value from outside whose twin does not come in is none of the context's.
     old = [v for v in values.values if v in names and (v in entered or v not in outside)]
     known = set(values.values)
-    values.values.extend(names[v] for v in old if names[v] not in known)
+    new = dict.fromkeys(names[v] for v in old)
+    values.values.extend(name for name in new if name not in known)
     for outer in entered:
         values.external_values[names[outer]] = names[outside[outer]]
-    nested = (getattr(n, which) for n in context.nested_contexts if (which := n.WhichOneof("ctxt")))
-    return any([bool(old), *(_list(each, names) for each in nested)])
+    return any([bool(old), *(_list(each, names) for each in nested_contexts(context))])

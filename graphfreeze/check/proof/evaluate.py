@@ -20,7 +20,7 @@ from graphfreeze.read.number_types import Array
 from graphfreeze.schema import NodeDef, TensorProto, types_pb2
 
 _MOST_DEEP = 60
-_PASSED = frozenset({"Identity", "Enter", "StopGradient", "ReadVariableOp"})
+_PASSED = frozenset({"Identity", "Enter", "Switch", "StopGradient", "ReadVariableOp"})
 _READABLE = frozenset(
     {
         *(types_pb2.DT_BOOL, types_pb2.DT_INT32, types_pb2.DT_INT64),
@@ -80,7 +80,8 @@ class Evaluator:
         if ref in self.given:
             return self.given[ref]
         if ref not in self.done:
-            self.done[ref] = self._compute(ref, depth) if depth and not ref.port else None
+            is_whole = not ref.port or self.graph.op(ref.node) == "Switch"
+            self.done[ref] = self._compute(ref, depth) if depth and is_whole else None
         return self.done[ref]
 
     def _compute(self, ref: TensorRef, depth: int) -> Value | None:
@@ -92,8 +93,8 @@ class Evaluator:
             return self.held(ref.node)
         if op not in _KNOWN:
             return None
-        values = []
-        for each in self.graph.data_inputs(ref.node):
+        values, inputs = [], self.graph.data_inputs(ref.node)
+        for each in inputs[:1] if op in _PASSED else inputs:
             value = self.find(each, depth=depth - 1)
             if value is None:
                 return None
