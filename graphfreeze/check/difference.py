@@ -5,44 +5,45 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from google.protobuf.message import DecodeError, Message
 
+from graphfreeze.model.bodies import open_body
 from graphfreeze.model.collected import parse_variable_def
 from graphfreeze.model.control_flow import CONTEXTS
 from graphfreeze.model.diff_records import (
     ChangedRecord,
     DiffRecord,
     EntriesRecord,
+    FunctionRecord,
     NodeRecord,
     RewiredRecord,
     StateRecord,
     ValueRecord,
 )
+from graphfreeze.model.function_records import copied_from
+from graphfreeze.model.graph import Graph
 from graphfreeze.model.model import Model
 from graphfreeze.model.records import VariableRecord
 from graphfreeze.model.sketch_values import format_attr
 from graphfreeze.schema import CollectionDef, NodeDef
 
+Nodes = Mapping[str, NodeDef]
 Entry = tuple[str, bytes]  # its name, and what it holds besides
 
 
 def find_difference(first: Model, second: Model) -> DiffRecord:
     """Return what it takes to get from one model to another; the order of nodes is none."""
     old, new = first.graph.nodes, second.graph.nodes
-    both = [name for name in old if name in new]
     ops = Counter(str(node.op) for node in new.values())
     ops.subtract(Counter(str(node.op) for node in old.values()))
     return DiffRecord(
         first=str(first.source.path),
         second=str(second.source.path),
-        added=[NodeRecord(name, str(new[name].op)) for name in new if name not in old],
-        removed=[NodeRecord(name, str(old[name].op)) for name in old if name not in new],
-        rewired=[
-            RewiredRecord(name, str(new[name].op), list(old[name].input), list(new[name].input))
-            for name in both
-            if list(old[name].input) != list(new[name].input)
-        ],
-        changed=[each for name in both for each in _changed(old[name], new[name])],
+        added=_only_in(new, old),
+        removed=_only_in(old, new),
+        rewired=list(_rewired(old, new)),
+        changed=list(_changed(old, new)),
         operations={op: count for op, count in sorted(ops.items()) if count},
         collections=list(_collections(first.collections, second.collections)),
+        functions=list(_functions(first.graph, second.graph)),
         others=list(_others(first, second)),
     )
 
@@ -74,7 +75,43 @@ def _state(variable: VariableRecord | None) -> str | None:
     return f"{variable.state} ({variable.frozen_elements:,} of {variable.parameters:,} entries)"
 
 
-def _changed(old: NodeDef, new: NodeDef) -> Iterator[ChangedRecord]:
+def _functions(first: Graph, second: Graph) -> Iterator[FunctionRecord]:
+    """Yield functions with other bodies than before, or than what they are copies of."""
+    for name, function in second.functions.items():
+        source = name if name in first.functions else copied_from(name)
+        if source is None or source not in first.functions or function == first.functions[source]:
+            continue
+        old = open_body(first, first.functions[source]).graph.nodes
+        new = open_body(second, function).graph.nodes
+        found = FunctionRecord(
+            name=name,
+            source=source,
+            added=_only_in(new, old),
+            removed=_only_in(old, new),
+            rewired=list(_rewired(old, new)),
+            changed=list(_changed(old, new)),
+        )
+        if found.added or found.removed or found.rewired or found.changed:
+            yield found
+
+
+def _only_in(these: Nodes, others: Nodes) -> list[NodeRecord]:
+    return [NodeRecord(name, str(node.op)) for name, node in these.items() if name not in others]
+
+
+def _rewired(old: Nodes, new: Nodes) -> Iterator[RewiredRecord]:
+    for name, node in old.items():
+        if name in new and list(node.input) != list(new[name].input):
+            yield RewiredRecord(name, str(new[name].op), list(node.input), list(new[name].input))
+
+
+def _changed(old: Nodes, new: Nodes) -> Iterator[ChangedRecord]:
+    for name in old:
+        if name in new:
+            yield from _changes(old[name], new[name])
+
+
+def _changes(old: NodeDef, new: NodeDef) -> Iterator[ChangedRecord]:
     values = [
         ValueRecord(what, before, after)
         for what, before, after in (("op", old.op, new.op), ("device", old.device, new.device))

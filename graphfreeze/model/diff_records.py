@@ -56,11 +56,25 @@ class StateRecord(msgspec.Struct, frozen=True):
     rule: str = ""
 
 
+class FunctionRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A function whose body is another one than ``source``'s of the first model.
+
+    That is the function of the same name, or the one that it is a copy of. Tensors in bodies are
+    named as those of graphs are; ``return:y`` stands for what is returned as y."""
+
+    name: str
+    source: str
+    added: list[NodeRecord]
+    removed: list[NodeRecord]
+    rewired: list[RewiredRecord]
+    changed: list[ChangedRecord]
+
+
 class DiffRecord(msgspec.Struct, frozen=True, kw_only=True):
     """How a second model differs from a first one.
 
-    ``operations`` counts by op how many more nodes the second has. ``others`` are functions,
-    signatures and keys of the saver."""
+    ``operations`` counts by op how many more nodes the second has. ``functions`` are those that
+    differ in their bodies. ``others`` are functions, signatures and keys of the saver."""
 
     first: str
     second: str
@@ -72,6 +86,7 @@ class DiffRecord(msgspec.Struct, frozen=True, kw_only=True):
     collections: list[EntriesRecord]
     others: list[EntriesRecord]
     variables: list[StateRecord] = []
+    functions: list[FunctionRecord] = []
 
     @property
     def is_empty(self) -> bool:

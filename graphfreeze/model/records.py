@@ -2,6 +2,7 @@
 
 import msgspec
 
+from graphfreeze.model.function_records import CopiedRecord, FunctionReadRecord
 from graphfreeze.model.heads import HeadRecord
 from graphfreeze.model.patch_records import PatchRecord
 from graphfreeze.model.saved_model_records import AssetRecord, SignatureRecord
@@ -95,6 +96,7 @@ class ModelRecord(msgspec.Struct, frozen=True, kw_only=True):
     a program can read this and a FreezeRecord alike. ``tags``, ``signatures``, ``assets`` and
     ``main_op``, which a loader runs when the variables are restored, are of a SavedModel.
     ``can_thaw`` tells of a model without variables whether ``thaw`` finds weights in it.
+    ``function_reads`` are where functions read the variables that are told.
     """
 
     path: str
@@ -114,6 +116,7 @@ class ModelRecord(msgspec.Struct, frozen=True, kw_only=True):
     assets: list[AssetRecord] = []
     main_op: str | None = None
     can_thaw: bool = False
+    function_reads: list[FunctionReadRecord] = []
     nodes_added: int = 0
     nodes_removed: int = 0
 
@@ -137,7 +140,8 @@ class FreezeRecord(msgspec.Struct, frozen=True, kw_only=True):
     for it, and ``gradients_ignored`` by node which ones were lost, where the op's own stands in.
 
     ``batch_norms_inference`` names the nodes that normalize by moving averages from now on,
-    ``dropouts_off`` those that drop no more.
+    ``dropouts_off`` those that drop no more. ``copied`` are functions that were copied to stop or
+    mask what they read.
 
     The fields from ``arguments`` to ``seed`` are what the train_op was asked for; ``no_decay``
     are the patterns of what an optimizer with weight decay leaves out, BERT's if none was given.
@@ -172,6 +176,7 @@ class FreezeRecord(msgspec.Struct, frozen=True, kw_only=True):
     merge_op: str | None = None
     batch_norms_inference: list[str] = []
     dropouts_off: list[str] = []
+    copied: CopiedRecord = CopiedRecord()
     words: list[WordRecord] = []
     rows_initialised: list[RowsInitialised] = []
     slots_kept: dict[str, str] = {}

@@ -5,7 +5,12 @@ from collections.abc import Iterator, Sequence
 from rich.text import Text
 
 from graphfreeze.errors.base import count_text
-from graphfreeze.model.diff_records import ChangedRecord, DiffRecord, RewiredRecord
+from graphfreeze.model.diff_records import (
+    ChangedRecord,
+    DiffRecord,
+    FunctionRecord,
+    RewiredRecord,
+)
 from graphfreeze.report.columns import Row, columns
 from graphfreeze.report.lines import facts, some_of
 
@@ -39,11 +44,23 @@ def diff_lines(record: DiffRecord, *, verbose: bool = False) -> Iterator[Text]:
         [row for each in record.changed for row in _values(each)],
         most,
     )
+    for function in record.functions:
+        source = f", a copy of {function.source}" * (function.source != function.name)
+        rows = list(_body_rows(function))
+        title = f"function {function.name}{source}: {count_text(len(rows), 'difference')}"
+        yield from _section(title, rows, most)
     counts = [f"{op} {count:+,}" for op, count in record.operations.items()]
     yield from _section("ops", [(each,) for each in some_of(counts, most)], None)
     for each in [*record.collections, *record.others]:
         entries = [*(f"+ {text}" for text in each.added), *(f"- {text}" for text in each.removed)]
         yield from _section(each.key, [(text,) for text in entries], most)
+
+
+def _body_rows(function: FunctionRecord) -> Iterator[Row]:
+    yield from ((f"+ {node.name}", node.op) for node in function.added)
+    yield from ((f"- {node.name}", node.op) for node in function.removed)
+    yield from ((f"~ {node.name}", _inputs(node)) for node in function.rewired)
+    yield from (row for node in function.changed for row in _values(node))
 
 
 def _section(title: str, rows: Sequence[Row], most: int | None) -> Iterator[Text]:

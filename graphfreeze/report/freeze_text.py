@@ -143,6 +143,7 @@ def _changes(
     yield "graph", [f"{nodes}, {record.nodes_removed:,} removed; {record.nodes:,} in all"]
     if ops:
         yield "  new ops", some_of([f"{op} {count:,}" for op, count in ops], most)
+    yield from _copied(record, most)
     if record.stopped_tensors:
         yield "  stopped at", record.stopped_tensors
     if record.batch_norms_inference:
@@ -166,6 +167,16 @@ def _changes(
     if record.also:
         names = {form: f"{NAME}.{form}" for form in record.also} | {SAVED_MODEL: f"{SAVED_MODEL}/"}
         yield "also", [names[form] for form in record.also]
+
+
+def _copied(record: FreezeRecord, most: int | None) -> Iterator[tuple[str, Sequence[str]]]:
+    """Yield the functions that were copied, and what is new in the copies."""
+    copied = record.copied
+    if copied.functions:
+        count = len(copied.functions)
+        yield "functions", [f"{count:,} copied for what is frozen; the originals stay"]
+        ops = Counter(copied.operations).most_common()
+        yield "  new ops", some_of([f"{op} {count:,}" for op, count in ops], most)
 
 
 def _training(record: FreezeRecord) -> Iterator[tuple[str, Sequence[str]]]:

@@ -21,6 +21,7 @@ from graphfreeze.report.choices import choice_records, variable_record
 from graphfreeze.report.device_notes import device_notes
 from graphfreeze.report.former import find_former, is_patched
 from graphfreeze.report.former_averages import average_notes
+from graphfreeze.report.function_record import copied_record, function_reads
 from graphfreeze.report.gradient_notes import function_name, gradient_notes
 from graphfreeze.report.head_text import head_notes
 from graphfreeze.report.notes import learning_notes
@@ -52,6 +53,7 @@ def model_record(model: Model, scope: Sequence[str] = ()) -> ModelRecord:
     chosen = matching(scope, [v.name for v in model.variables]) if scope else None
     former = find_former(model)
     is_old = not former or is_patched(model)
+    told = {v.name for v in model.variables if chosen is None or v.name in chosen}
     return ModelRecord(
         path=path_text(model.source.path),
         format=model.source.format,
@@ -72,8 +74,9 @@ def model_record(model: Model, scope: Sequence[str] = ()) -> ModelRecord:
         variables=[
             former.get(v.name) or variable_record(v, _state(v, slots))
             for v in model.variables
-            if chosen is None or v.name in chosen
+            if v.name in told
         ],
+        function_reads=list(function_reads(model, told)),
     )
 
 
@@ -148,6 +151,7 @@ def freeze_record(frozen: FrozenModel, *, version: str) -> FreezeRecord:
         assets=asset_records(base),
         batch_norms_inference=list(selection.batch_norms),
         dropouts_off=list(selection.dropouts),
+        copied=copied_record(draft),
         checkpoint=None if base.source.checkpoint is None else path_text(base.source.checkpoint),
         notes=[
             *_former_notes(frozen),

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from rich.text import Text
 
 from graphfreeze.errors.base import count_text
+from graphfreeze.model.function_records import FunctionReadRecord
 from graphfreeze.model.records import ModelRecord, VariableRecord
 from graphfreeze.report.columns import (
     Row,
@@ -24,6 +25,8 @@ from graphfreeze.report.lines import (
 from graphfreeze.report.saved_model_text import saved_model_facts
 from graphfreeze.report.training_text import training_facts
 from graphfreeze.report.tree import Branch, fold, grow, walk
+
+_MOST_READS = 20
 
 
 def show_lines(record: ModelRecord, *, verbose: bool = False) -> Iterator[Text]:
@@ -56,6 +59,17 @@ def show_lines(record: ModelRecord, *, verbose: bool = False) -> Iterator[Text]:
     yield from table(head, rows, right=(4,))
     yield Text()
     yield from _model_totals(record.variables, kinds)
+    yield from _function_reads(record.function_reads, None if verbose else _MOST_READS)
+
+
+def _function_reads(reads: Sequence[FunctionReadRecord], most: int | None) -> Iterator[Text]:
+    if not reads:
+        return
+    yield Text()
+    rows: list[Row] = [(each.variable, each.node, each.op) for each in reads[:most]]
+    yield from table(("read by functions", "at", "op"), rows, right=())
+    if len(rows) < len(reads):
+        yield Text(f"and {len(reads) - len(rows):,} more; --verbose tells all", "dim")
 
 
 def _writer(record: ModelRecord) -> str:

@@ -7,8 +7,10 @@ import pytest
 
 import graphfreeze
 from graphfreeze.check.difference import find_difference
-from graphfreeze.model.diff_records import DiffRecord
+from graphfreeze.errors.base import count_text
+from graphfreeze.model.diff_records import DiffRecord, NodeRecord, RewiredRecord
 from graphfreeze.read.sketch import parse_sketch
+from graphfreeze.report.diff_text import diff_lines
 
 MODELS = Path(__file__).parents[2] / "testdata" / "models"
 BASE = """
@@ -118,3 +120,44 @@ def test_states_of_variables(tmp_path: Path) -> None:
     )
     assert told["hidden/kernel"] == ("trainable", "frozen", "--freeze hidden")
     assert len(told) == 3
+
+
+READ = """x = _Arg()
+h = _Arg() {T: resource}
+r = ReadVariableOp(h) {dtype: float32}
+m = MatMul(x, r)
+return:y = _Retval(m)"""
+STOPPED = READ.replace("(x, r)", "(x, s)") + "\ns = StopGradient(r)"
+CALL = BASE + "h = VarHandleOp() {shape: [4, 2]}\nc = PartitionedCall(x, h) {Tout: [float32], f: f}"
+STOP = NodeRecord("s", "StopGradient")
+LED = RewiredRecord("m", "MatMul", ["x", "r"], ["x", "s"])
+# the functions of the second graph, and how each that differs is told
+BODIES = {
+    "the same": ({"f": READ}, []),
+    "another body": ({"f": STOPPED}, [("f", "f", [STOP], [LED])]),
+    "a copy": (
+        {"f": READ, "f__graphfreeze_1": STOPPED},
+        [("f__graphfreeze_1", "f", [STOP], [LED])],
+    ),
+    "a copy that is the same": ({"f": READ, "f__graphfreeze_2": READ}, []),
+    "a function of its own": ({"f": READ, "g": STOPPED}, []),
+    "another thing returned": (
+        {"f": READ.replace("_Retval(m)", "_Retval(x)")},
+        [("f", "f", [], [RewiredRecord("return:y", "_Retval", ["m"], ["x"])])],
+    ),
+}
+
+
+@pytest.mark.parametrize(("functions", "told"), BODIES.values(), ids=BODIES)
+def test_bodies_of_functions(
+    functions: dict[str, str],
+    told: list[tuple[str, str, list[NodeRecord], list[RewiredRecord]]],
+) -> None:
+    first = parse_sketch(CALL, functions={"f": READ})
+    found = find_difference(first, parse_sketch(CALL, functions=functions))
+    assert [(f.name, f.source, f.added, f.rewired) for f in found.functions] == told
+    lines = [line.plain for line in diff_lines(found)]
+    for name, source, added, rewired in told:
+        copy = f", a copy of {source}" if name != source else ""
+        count = len(added) + len(rewired)
+        assert f"function {name}{copy}: {count_text(count, 'difference')}" in lines
