@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import chain
 from pathlib import Path
 from typing import Sequence
 
@@ -46,6 +47,7 @@ def sort_meta_graph(path: Path) -> None:
     meta_graph = tf.MetaGraphDef()
     meta_graph.ParseFromString(path.read_bytes())
     sort_contexts(meta_graph)
+    sort_configs(meta_graph.graph_def)
     write_message(path, meta_graph)
 
 
@@ -58,11 +60,21 @@ def sort_contexts(meta_graph: tf.MetaGraphDef) -> None:
             entries[number] = context.SerializeToString(deterministic=True)
 
 
-def write_bare_graph(folder: Path, ends: Sequence[tf.Tensor | tf.Operation]) -> None:
+def sort_configs(graph: tf.GraphDef) -> None:
+    """Serialize the configurations of calls once more: bytes that have a map too."""
+    bodies = [function.node_def for function in graph.library.function]
+    for node in chain(graph.node, *bodies):
+        if "config_proto" in node.attr:
+            config = tf.ConfigProto.FromString(node.attr["config_proto"].s)
+            node.attr["config_proto"].s = config.SerializeToString(deterministic=True)
+
+
+def write_bare_graph(folder: Path, ends: Sequence[tf.Tensor]) -> None:
     """Write ``graph.pb``: what computes ``ends`` and nothing else, so no collections either."""
-    names = [end.name.partition(":")[0] for end in ends]
+    names = [end.op.name for end in ends]
     graph = tf.graph_util.extract_sub_graph(ends[0].graph.as_graph_def(), names)
     drop_lost_colocations(graph)
+    sort_configs(graph)
     write_message(folder / "graph.pb", graph)
 
 
