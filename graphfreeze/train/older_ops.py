@@ -7,6 +7,7 @@
     MatrixSetDiagV3 of a constant diagonal      another diagonal than the main one their V2
     BatchMatMulV3 of one type                   BatchMatMulV2
     DisableCopyOnRead(v)                        NoOp: a hint to the runtime
+    StatelessCase(n, x) {branches}              Case, which only promises less
     AddV2(a, b)                                 Add(a, b), for writers before 1.15
 
 A node keeps its name, and its outputs theirs, so that consumers stay as they are.
@@ -119,12 +120,19 @@ def _of_one_type(told: Told) -> list[NodeDef] | None:
     return [told.as_op("BatchMatMulV2", told.inputs, {"T": find_attr(told.node, "Ta"), **kept})]
 
 
+def _with_state(told: Told) -> list[NodeDef]:
+    names = ("branches", "Tin", "Tout", "output_shapes")
+    attrs = {name: told.node.attr[name] for name in names if name in told.node.attr}
+    return [told.as_op("Case", told.inputs, attrs)]
+
+
 _RULES: dict[str, Rule] = {
     "SparseSegmentSumGrad": _sum_of_gathered,
     "MatrixDiagV3": _diagonal("MatrixDiag", at=1, least=1),
     "MatrixDiagPartV3": _diagonal("MatrixDiagPart", at=1, least=1),
     "MatrixSetDiagV3": _diagonal("MatrixSetDiag", at=2, least=2),
     "BatchMatMulV3": _of_one_type,
+    "StatelessCase": _with_state,
     "DisableCopyOnRead": lambda told: [told.as_op("NoOp", (), {})],
 }
 TOLD_BY_OLDER = frozenset(_RULES)

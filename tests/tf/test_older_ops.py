@@ -41,7 +41,14 @@ def diagonal(k: int, **sizes: int) -> Built:
     return lambda: RAW.MatrixDiagV3(diagonal=ROWS, k=k, padding_value=np.float32(0), **told)
 
 
+def choice() -> object:
+    """Choose one of two functions."""
+    made = [tf.function(act).get_concrete_function(ROWS) for act in (tf.sin, tf.exp)]
+    return RAW.StatelessCase(branch_index=1, input=[ROWS], Tout=[tf.float32], branches=made)[0]
+
+
 CASES: dict[str, tuple[Built, list[str]]] = {
+    "a choice": (choice, ["Case"]),
     "sums": (
         gradient(np.float32, [3, 1, 3, 0], [0, 0, 1, 2], 5, np.int32),
         ["Gather", "UnsortedSegmentSum"],
@@ -93,7 +100,7 @@ def both(build: Built) -> tuple[GraphDef, GraphDef, list[str]]:
     told = tell_older(Told(nodes["op"], nodes))
     assert told is not None
     rest = [node for node in new.node if node.name != "op"]
-    old = GraphDef(node=[*rest, *told], versions=new.versions)
+    old = GraphDef(node=[*rest, *told], versions=new.versions, library=new.library)
     return new, old, [str(node.op) for node in told]
 
 
