@@ -48,9 +48,14 @@ def _switch(tf: ModuleType, name: str, on: bool) -> None:
     getattr(tf, f"enable_{name}" if on else f"disable_{name}")()
 
 
+def internals(name: str) -> Any:
+    """Return a module of ``tensorflow.python``, for what the public ones do not offer."""
+    return importlib.import_module(f"tensorflow.python.{name}")
+
+
 def missing_ops(names: Iterable[str]) -> list[str]:
     """Return the ops that this TensorFlow does not have."""
-    registry = importlib.import_module("tensorflow.python.framework.op_def_registry")
+    registry = internals("framework.op_def_registry")
     return sorted({name for name in names if registry.get(name) is None})
 
 
@@ -80,6 +85,11 @@ def has_gradient(name: str) -> bool:
     return True
 
 
+def own_gradient(op: Any, *gradients: object) -> object:
+    """Return the gradients of an op's inputs as its type has them, whatever it asks for."""
+    return _gradients().lookup(op.type)(op, *gradients)
+
+
 @contextmanager
 def registered(gradients: Mapping[str, Gradient]) -> Iterator[None]:
     """Give names these gradients; what they were before they are at the end again."""
@@ -96,7 +106,7 @@ def registered(gradients: Mapping[str, Gradient]) -> Iterator[None]:
 
 
 def _gradients() -> Any:
-    return importlib.import_module("tensorflow.python.framework.ops").gradient_registry
+    return internals("framework.ops").gradient_registry
 
 
 class Session(Protocol):

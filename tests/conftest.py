@@ -207,6 +207,7 @@ JOBS = {
         freeze_rows={"wide": "0:20,37", "deep": "::2"},
         loss="total_loss:0",
     ),
+    "function_calls": _job("function_calls", "", "momentum", 0.01, freeze=("shift",)),
     "saved_model": _job(
         "saved_model",
         "1",

@@ -4,25 +4,22 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import chain
 from types import ModuleType
 from typing import Any, Protocol
 
 from graphfreeze.errors import TrainError
 from graphfreeze.model.control_flow import CONTEXTS, EXITS, described_exits
 from graphfreeze.model.names import TensorRef
-from graphfreeze.model.op_origins import with_origins
 from graphfreeze.model.reads import writers
 from graphfreeze.model.updates import kept_updates
 from graphfreeze.model.variables import REF_OPS, RESOURCE_OPS, TRAINABLE, Variable
 from graphfreeze.rewrite.builder import MARK
 from graphfreeze.rewrite.draft import Draft
-from graphfreeze.rewrite.message import importable, meta_graph
-from graphfreeze.runtime import building, has_gradient, load_op_libraries, missing_ops, registered
+from graphfreeze.runtime import building, load_op_libraries
 from graphfreeze.schema import GraphDef
 from graphfreeze.selection.resolve import Selection
 from graphfreeze.train.checks import check_request
-from graphfreeze.train.custom_gradients import IGNORE, MADE_UP, asking, check_names, is_numbered
+from graphfreeze.train.import_draft import Import, imported
 from graphfreeze.train.request import TrainRequest
 from graphfreeze.train.step import Step
 
@@ -49,9 +46,7 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Built:
-    """The graph before and after, and what came of the build.
-
-    ``ignored`` are the nodes, with the names of their gradients, that were given their op's own."""
+    """The graph before and after, as ``how`` names it, and what came of the build."""
 
     before: Snapshot
     after: Snapshot
@@ -59,7 +54,17 @@ class Built:
     unreached: tuple[str, ...]
     global_step: str
     version: str
-    ignored: Mapping[str, str]
+    how: Import
+
+    @property
+    def ignored(self) -> Mapping[str, str]:
+        """The nodes, with the names of their gradients, that were given their op's own."""
+        return self.how.ignored
+
+    @property
+    def graphs(self) -> tuple[GraphDef, GraphDef]:
+        """The graph before and after."""
+        return self.before.graph, self.after.graph
 
 
 def build_train_op(
@@ -68,18 +73,18 @@ def build_train_op(
     """Import the draft, build the train_op, and return both graphs; raises TrainError."""
     check_request(request)
     is_resource = any(v.kind == "resource" for v in _learning(draft, selection))
-    functions = request.gradient_functions
     load_op_libraries(request.op_libraries)
-    with building(resource_variables=is_resource) as tf, registered(functions):
-        check_names(draft.graph, functions)
-        ignored = _import(tf, draft, request, _asking(draft, selection, losses))
+    learning = [variable.name for variable in _learning(draft, selection)]
+    with (
+        building(resource_variables=is_resource) as tf,
+        imported(tf, draft, request, learning=learning, losses=losses) as how,
+    ):
         before = _snapshot(tf)
         if draft.seed is not None:
             tf.set_random_seed(draft.seed)
         with tf.name_scope(f"{MARK}/"):
             step = _global_step(tf)
-            names = {variable.name for variable in _learning(draft, selection)}
-            pairs = _gradients(tf, draft, names, losses)
+            pairs = _gradients(tf, draft, learning, losses)
             reached = [(gradient, v) for gradient, v in pairs if gradient is not None]
             if not reached:
                 raise TrainError.nothing_to_train(", ".join(r.tensor_name for r in losses))
@@ -91,43 +96,7 @@ def build_train_op(
         unreached = tuple(v.op.name for gradient, v in pairs if gradient is None)
         step_name = step.op.name
         version = tf.__version__
-        return Built(before, _snapshot(tf), train_op.name, unreached, step_name, version, ignored)
-
-
-def _asking(draft: Draft, selection: Selection, losses: Sequence[TensorRef]) -> dict[str, str]:
-    """Return the nodes that gradients pass and that ask for one of their own, and its name."""
-    return asking(draft.graph, [v.name for v in _learning(draft, selection)], losses)
-
-
-def _import(
-    tf: ModuleType, draft: Draft, request: TrainRequest, asked: Mapping[str, str]
-) -> dict[str, str]:
-    """Import the draft into the default graph, and return which gradients were ignored.
-
-    Raises TrainError, with TensorFlow's reason if it refuses the graph."""
-    functions = draft.graph.functions
-    bodies = (function.node_def for function in functions.values())
-    nodes = chain(draft.graph.nodes.values(), *bodies)
-    lacking = missing_ops(str(node.op) for node in nodes if node.op not in functions)
-    if lacking:
-        raise TrainError.missing_ops(with_origins(lacking), version=tf.__version__)
-    lost = {node: kind for node, kind in asked.items() if not _is_held(kind, request)}
-    if lost and request.custom_gradients != IGNORE:
-        raise TrainError.custom_gradients(lost)
-    message = importable(meta_graph(draft))
-    for node in message.graph_def.node:
-        if node.name in lost:
-            node.attr.pop(MADE_UP)
-    try:
-        tf.train.import_meta_graph(message)
-    except (ValueError, TypeError, KeyError, tf.errors.OpError) as error:
-        raise TrainError.import_refused(str(error), version=tf.__version__) from error
-    return lost
-
-
-def _is_held(kind: str, request: TrainRequest) -> bool:
-    """Tell whether the function that a gradient's name stands for is at hand."""
-    return kind in request.gradients or (has_gradient(kind) and not is_numbered(kind))
+        return Built(before, _snapshot(tf), train_op.name, unreached, step_name, version, how)
 
 
 def _global_step(tf: ModuleType) -> TFVariable:

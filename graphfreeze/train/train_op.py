@@ -20,6 +20,7 @@ from graphfreeze.schema import CollectionDef, NodeDef, VariableDef
 from graphfreeze.selection.resolve import Selection
 from graphfreeze.train.build import Built, build_train_op
 from graphfreeze.train.request import TrainRequest, find_losses
+from graphfreeze.train.taken import Taken
 
 
 @dataclass
@@ -35,19 +36,25 @@ class TrainOp:
     name: str = "train_op"
     built: Built | None = None
     losses: list[TensorRef] = field(default_factory=list)
+    unforeseen: list[str] = field(default_factory=list)
 
     def plan(self, draft: Draft) -> Iterator[Edit]:
         """Yield the edits; raises TrainError. Starts TensorFlow."""
         self.losses[:] = find_losses(draft.graph, draft.collections, self.request.loss)
         self.built = build_train_op(draft, self.selection, self.losses, self.request)
-        yield from _node_edits(self.built)
-        yield from _function_edits(self.built)
+        taken = Taken(draft, self.built.how.aliases, *self.built.graphs)
+        yield from map(_added, taken.added())
+        yield from map(ReplaceNode, taken.changed())
+        yield from map(AddFunction, taken.functions())
+        self.unforeseen[:] = taken.unforeseen()
         yield from _variable_edits(self.built, draft)
         yield from _context_edits(self.built, draft)
         yield from _train_op_edits(self.built, draft)
 
     def verify(self, base: Model, draft: Draft) -> str | None:
-        """Look for an old optimizer in the new step."""
+        """Look for an old optimizer in the new step, and for changes that were not taken over."""
+        for name in self.unforeseen:
+            return f"gradients changed {name} in a way that is not taken over"
         for name in draft.graph.ancestors([self.built_name or ""]):
             if "Apply" in draft.graph.op(name) and name in base.graph:
                 return f"the old optimizer's {name} would run with the new train_op"
@@ -59,26 +66,9 @@ class TrainOp:
         return None if self.built is None else self.built.train_op
 
 
-def _added(built: Built) -> list[NodeDef]:
-    old = {node.name for node in built.before.graph.node}
-    return [node for node in built.after.graph.node if node.name not in old]
-
-
-def _node_edits(built: Built) -> Iterator[Edit]:
-    for node in _added(built):
-        inputs = tuple(parse_ref(str(text)) for text in node.input)
-        yield AddNode(str(node.name), str(node.op), inputs, dict(node.attr), str(node.device))
-    before = {node.name: node for node in built.before.graph.node}
-    for node in built.after.graph.node:
-        if node.name in before and node != before[node.name]:
-            yield ReplaceNode(node)
-
-
-def _function_edits(built: Built) -> Iterator[AddFunction]:
-    old = {function.signature.name for function in built.before.graph.library.function}
-    for function in built.after.graph.library.function:
-        if function.signature.name not in old:
-            yield AddFunction(function)
+def _added(node: NodeDef) -> AddNode:
+    inputs = tuple(parse_ref(str(text)) for text in node.input)
+    return AddNode(str(node.name), str(node.op), inputs, dict(node.attr), str(node.device))
 
 
 def _variable_edits(built: Built, draft: Draft) -> Iterator[Edit]:
