@@ -327,10 +327,6 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
         RewriteError.recursive_function("emb", "body"),
         "function 'body' calls itself and hands 'emb' on, so no copy of it can stop or mask",
     ),
-    "RewriteError.held_mask_in_function": (
-        RewriteError.held_mask_in_function("h"),
-        "it reads 'h', and what tells its frozen elements or factors is more than 1 MiB",
-    ),
     "RewriteError.overlaid_in_function": (
         RewriteError.overlaid_in_function("emb", "loop", op="While"),
         "node 'loop' (op While) hands 'emb' to functions that read it, where no rows can be laid "

@@ -43,14 +43,6 @@ class RewriteError(GraphfreezeError):
         )
 
     @classmethod
-    def held_mask_in_function(cls, variable: str) -> RewriteError:
-        """Name a variable that a function reads, and whose mask is too large for a constant."""
-        return cls(
-            f"it reads {variable!r}, and what tells its frozen elements or factors is more than "
-            "1 MiB and cannot be led there; freeze whole rows or columns, or all of it"
-        )
-
-    @classmethod
     def overlaid_in_function(cls, variable: str, node: str, *, op: str) -> RewriteError:
         """Name a call of functions that read a table which rows are to be laid over."""
         return cls(

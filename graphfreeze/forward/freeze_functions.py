@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from graphfreeze.model.model import Model
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.edits import AddFunction, AddGradient, Edit
+from graphfreeze.rewrite.handed import find_missing
 from graphfreeze.rewrite.mask_kernels import Kernel
 from graphfreeze.rewrite.needs import Need, needs_of
-from graphfreeze.rewrite.specialise import Specialised, find_missing
+from graphfreeze.rewrite.specialise import Specialised
 from graphfreeze.selection.resolve import Selection
 
 

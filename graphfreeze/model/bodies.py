@@ -13,7 +13,7 @@ argument's name. No node of a body can be called ``return:y``.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from graphfreeze.model.graph import Graph, with_inputs
 from graphfreeze.model.names import TensorRef, parse_ref
@@ -51,6 +51,21 @@ class Body:
         same = (nodes.get(name) is node for name, node in self.opened.items())
         return len(nodes) != len(self.opened) or not all(same)
 
+    def with_argument(self, name: str, dtype: int, *, is_returned: bool = False) -> "Body":
+        """Return the body with one more argument, which it gives back if that is asked for.
+
+        The graph is the same one: it has the nodes that stand for them from now on."""
+        function = FunctionDef()
+        function.CopyFrom(self.function)
+        function.signature.input_arg.add(name=name, type=dtype)
+        if is_returned:
+            function.signature.output_arg.add(name=name, type=dtype)
+            function.ret[name] = name
+        new = [*_arguments(function), *_returns(function, _Texts(self.graph, function))]
+        for node in (node for node in new if str(node.name) not in self.graph):
+            self.graph.put(node)
+        return replace(self, function=function)
+
     def written(self, name: str) -> FunctionDef:
         """Return the body as a function called ``name``; nodes that nobody edited are the same."""
         made = FunctionDef()
@@ -76,9 +91,8 @@ class Body:
 
     def _nodes(self) -> Iterator[NodeDef]:
         original = {str(node.name): node for node in self.function.node_def}
-        stand_ins = {name for name in self.opened if name not in original}
         for name, node in self.graph.nodes.items():
-            if name in stand_ins:
+            if node.op in (ARGUMENT, RETURN) or name.startswith(return_name("")):
                 continue
             if self.opened.get(name) is node:
                 yield original[name]

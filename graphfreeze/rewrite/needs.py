@@ -4,11 +4,15 @@ from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from graphfreeze.model.variables import Variable
-from graphfreeze.rewrite.entry_mask import is_held
+from graphfreeze.rewrite.entry_mask import held_name, is_held
+from graphfreeze.rewrite.grown_calls import Led
 from graphfreeze.rewrite.mask_kernels import Kernel
-from graphfreeze.rewrite.row_factors import has_held_factors
+from graphfreeze.rewrite.row_factors import factor_type, factors_name, has_held_factors
+from graphfreeze.schema import types_pb2
 from graphfreeze.selection.choice import Choice
 from graphfreeze.selection.resolve import Selection
+
+_ELEMENTS, _FACTORS = "graphfreeze_trainable_elements", "graphfreeze_row_scale"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +37,17 @@ class Need:
         )
 
     @property
-    def is_held(self) -> bool:
-        """Tell whether what its masks take is too large for constants."""
-        entries, scale = self.choice.entries, self.choice.scale
-        has_held_mask = entries is not None and is_held(entries)
-        return has_held_mask or (scale is not None and has_held_factors(scale))
+    def led(self) -> list[Led]:
+        """What its masks take that is too large for constants, where the variable has its name."""
+        variable, entries, scale = self.variable, self.choice.entries, self.choice.scale
+        found = []
+        if entries is not None and is_held(entries):
+            node = f"{held_name(variable)}/read"
+            found.append(Led(node, _ELEMENTS, types_pb2.DT_BOOL, entries.shape))
+        if scale is not None and has_held_factors(scale):
+            node, shape = f"{factors_name(variable)}/read", scale.weights.shape
+            found.append(Led(node, _FACTORS, factor_type(variable), shape))
+        return found
 
     @property
     def key(self) -> Hashable:

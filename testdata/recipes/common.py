@@ -69,9 +69,9 @@ def sort_configs(graph: tf.GraphDef) -> None:
             node.attr["config_proto"].s = config.SerializeToString(deterministic=True)
 
 
-def write_bare_graph(folder: Path, ends: Sequence[tf.Tensor]) -> None:
+def write_bare_graph(folder: Path, ends: Sequence[tf.Tensor | tf.Operation]) -> None:
     """Write ``graph.pb``: what computes ``ends`` and nothing else, so no collections either."""
-    names = [end.op.name for end in ends]
+    names = [end.name.partition(":")[0] for end in ends]
     graph = tf.graph_util.extract_sub_graph(ends[0].graph.as_graph_def(), names)
     drop_lost_colocations(graph)
     sort_configs(graph)

@@ -14,13 +14,18 @@ import bare_graph
 import batch_norms
 import bert_adamw
 import bert_tiny
+import bidirectional
+import cond_batch_norm
 import control_flow_v2
 import conv_bn
+import dataset_pipeline
+import decoder_lookups
 import frozen_classifier
 import frozen_recurrent
 import function_calls
 import gan
 import hub_module
+import keras_lstm
 import loop_lookup
 import momentum_ema
 import nce
@@ -66,6 +71,11 @@ RECIPES = {
     "seq2seq_attention": seq2seq_attention.make,
     "nested_loops": nested_loops.make,
     "control_flow_v2": control_flow_v2.make,
+    "decoder_lookups": decoder_lookups.make,
+    "bidirectional": bidirectional.make,
+    "cond_batch_norm": cond_batch_norm.make,
+    "keras_lstm": keras_lstm.make,
+    "dataset_pipeline": dataset_pipeline.make,
     "function_calls": function_calls.make,
 }
 

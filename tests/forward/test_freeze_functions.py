@@ -5,8 +5,10 @@ import pytest
 
 from graphfreeze.errors import RewriteError
 from graphfreeze.forward.freeze_functions import FreezeFunctions
+from graphfreeze.forward.hold_masks import HoldMasks
 from graphfreeze.forward.overlay_rows import OverlayRows
 from graphfreeze.forward.stop_gradient import StopGradient
+from graphfreeze.model.attrs import dtype_name, parse_shape
 from graphfreeze.model.sketch import format_node
 from graphfreeze.model.sketch_functions import format_function
 from graphfreeze.read.sketch import parse_sketch
@@ -202,7 +204,6 @@ def test_no_other_implementation_stands_in_for_a_copy() -> None:
     assert list(draft.added_functions[0].attr) == ["_noinline"]
 
 
-HELD = FreezePlan(freeze_elements={"big": np.arange(2 << 20).reshape(1 << 20, 2) % 3 == 0})
 REFUSED = {
     "a reader": (
         W + "y = picks(ids, w)",
@@ -212,11 +213,6 @@ REFUSED = {
     "a function that calls itself": (
         CALL % "again", WHOLE, "function 'again' calls itself and hands 'w' on"
     ),
-    "a large mask": (
-        W + "big = VarHandleOp() {shape: [1048576, 2]}\ny = looks_up(ids, big)",
-        HELD,
-        "in function 'looks_up', where 'big' is 'h': it reads 'h', and what tells",
-    ),
 }  # fmt: skip
 
 
@@ -224,6 +220,78 @@ REFUSED = {
 def test_what_cannot_be_done(text: str, plan: FreezePlan, message: str) -> None:
     with pytest.raises(RewriteError, match=message):
         freeze(text, plan)
+
+
+BIG = W + "big = VarHandleOp() {shape: [1048576, 2]}\n"
+HELD = FreezePlan(freeze_elements={"big": np.arange(2 << 20).reshape(1 << 20, 2) % 3 == 0})
+LED = "big/graphfreeze/trainable_elements/read"
+TAKES = "ids = _Arg() {T: int32}\n" + H
+HOLDERS = {
+    "chooses": TAKES + "p = _Arg() {T: bool}\n"
+    "c = If(p, ids, h) {Tout: [float32], then_branch: looks_up, else_branch: zeros, "
+    "_lower: true}\nreturn:y = _Retval(c)\n",
+    "zeros": TAKES + "z = Const() {value: 0.0}\nreturn:y = _Retval(z)\n",
+    "runs": TAKES + "l = ResourceGather(h, ids)\nb = Neg(l)\nq = Mystery(b)\n"
+    "return:ids = _Retval(ids)\nreturn:h = _Retval(h)\n",
+    "ends": TAKES + "b = Const() {value: true}\nreturn:b = _Retval(b)\n",
+}
+
+
+def hold(line: str) -> Draft:
+    draft = Draft(parse_sketch(BIG + line, functions=LIBRARY | HOLDERS))
+    selection = resolve(HELD, draft.variables, draft.graph)
+    run(draft, [HoldMasks(selection), FreezeFunctions(selection)])
+    return draft
+
+
+def arguments(draft: Draft, name: str) -> list[str]:
+    signature = draft.graph.functions[f"{name}__graphfreeze_1"].signature
+    return [str(arg.name) for arg in signature.input_arg]
+
+
+def test_a_large_mask_is_led_into_a_function() -> None:
+    draft = hold("y = PartitionedCall(ids, big, ^p) {Tout: [float32], f: looks_up}")
+    assert list(draft.graph.nodes["y"].input) == ["ids", "big", LED, "^p"]
+    types = draft.graph.nodes["y"].attr["Tin"].list.type
+    assert [dtype_name(each) for each in types] == ["int32", "resource", "bool"]
+    assert arguments(draft, "looks_up") == ["ids", "h", "graphfreeze_trainable_elements"]
+    text = shown(draft, "looks_up__graphfreeze_1")
+    inner = "h/graphfreeze/trainable_elements/read"
+    assert f"{inner} = Identity(graphfreeze_trainable_elements)" in text
+    assert f"GatherV2({inner}, ids, " in text
+
+
+def test_a_large_mask_goes_through_branches() -> None:
+    draft = hold("y = PartitionedCall(ids, big, p) {Tout: [float32], f: chooses}")
+    assert arguments(draft, "chooses")[3:] == arguments(draft, "zeros")[2:]
+    inner = "h/graphfreeze/trainable_elements/read"
+    text = shown(draft, "chooses__graphfreeze_1")
+    assert f"If(p, ids, h, {inner})" in text
+    assert "GatherV2" not in shown(draft, "zeros__graphfreeze_1")
+    assert inner not in shown(draft, "zeros__graphfreeze_1")
+
+
+def test_a_large_mask_goes_round_a_loop() -> None:
+    line = "c = While(ids, big) {T: [int32, resource], cond: ends, body: runs, "
+    draft = hold(line + "output_shapes: [[2], []]}")
+    node = draft.graph.nodes["c"]
+    assert list(node.input) == ["ids", "big", LED]
+    assert [parse_shape(each) for each in node.attr["output_shapes"].list.shape] == [
+        (2,),
+        (),
+        (1 << 20, 2),
+    ]
+    body, cond = (draft.graph.functions[f"{name}__graphfreeze_1"] for name in ("runs", "ends"))
+    assert body.ret["graphfreeze_trainable_elements"] == "graphfreeze_trainable_elements"
+    returned = [str(arg.name) for arg in body.signature.output_arg]
+    assert returned == ["ids", "h", "graphfreeze_trainable_elements"]
+    assert list(cond.ret) == ["b"]
+    assert arguments(draft, "ends") == arguments(draft, "runs")
+
+
+def test_a_large_mask_that_nobody_takes_stays_outside() -> None:
+    draft = hold("y = PartitionedCall(ids, big) {Tout: [float32], f: zeros}")
+    assert names(draft) == []
 
 
 def test_no_rows_are_laid_over_what_a_function_reads() -> None:

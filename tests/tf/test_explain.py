@@ -73,7 +73,7 @@ def imported(model: Model) -> tf.Graph:
 
 def losses_of(model: Model, count: int) -> list[str]:
     """Return a model's loss, and a few floating tensors on the way to it that lie in no loop."""
-    unlisted = [f"{name}:0" for name in ("loss", "d_loss") if name in model.graph]
+    unlisted = [f"{name}:0" for name in ("loss", "d_loss", "loss/mul") if name in model.graph]
     own = model.collections["losses"].node_list.value if "losses" in model.collections else unlisted
     near = model.graph.ancestors([own[0].removesuffix(":0")]) - nodes_in_loops(model.graph)
     others = [

@@ -1,0 +1,58 @@
+"""The variables that calls hand to functions, and what is to be done with each there."""
+
+from collections.abc import Iterable, Mapping
+
+from graphfreeze.model.bodies import open_body
+from graphfreeze.model.calls import Call, find_calls
+from graphfreeze.model.graph import Graph
+from graphfreeze.model.reads import handle_edges
+from graphfreeze.rewrite.grown_calls import Led
+from graphfreeze.rewrite.masks import Masks
+from graphfreeze.rewrite.needs import Need, selection_of
+from graphfreeze.rewrite.stops import Stops
+
+Handed = Mapping[int, Need]
+"""What is to be done with the variables that a node takes, by input in rising order."""
+
+
+def handed_to(graph: Graph, needs: Iterable[Need]) -> dict[str, Handed]:
+    """Return the calls that take variables, in the order of the graph, and what they take.
+
+    Those of an old training that stays are left out, and those that yield gradients of a function:
+    no gradient passes either."""
+    found: dict[str, dict[int, Need]] = {}
+    for need in needs:
+        for edge in handle_edges(graph, need.variable):
+            name = edge.consumer
+            if name in graph.aside or graph.op(name) == "SymbolicGradient":
+                continue
+            if find_calls(graph, graph.nodes[name]):
+                found.setdefault(name, {})[edge.slot] = need
+    return {name: dict(sorted(found[name].items())) for name in graph.nodes if name in found}
+
+
+def in_body(call: Call, handed: Handed) -> list[Need]:
+    """Return what is to be done in a body, by the names of its arguments."""
+    placed = ((call.find_argument(slot), need) for slot, need in handed.items())
+    return [need.named(call.argument_name(at)) for at, need in placed if at is not None]
+
+
+def led_by(needs: Iterable[Need]) -> list[Led]:
+    """Return what is led into functions along with variables."""
+    return [each for need in needs for each in need.led]
+
+
+def find_missing(graph: Graph, needs: Iterable[Need]) -> str | None:
+    """Say which reader in a function takes what it should not, if any."""
+    for name, handed in handed_to(graph, needs).items():
+        for call in find_calls(graph, graph.nodes[name]):
+            inner, own = open_body(graph, call.function).graph, in_body(call, handed)
+            selection, kernels = selection_of(own)
+            stops, masks = Stops(inner, selection), Masks(inner, selection, kernels)
+            wrong = stops.find_missing() or masks.find_missing()
+            if wrong is not None:
+                return f"{wrong} in function {call.name}"
+            deeper = find_missing(inner, own)
+            if deeper is not None:
+                return deeper
+    return None
