@@ -4,8 +4,10 @@ import random
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
+from tensorflow.python.framework import function
 
 from graphfreeze import api
 from graphfreeze.api import load
@@ -307,3 +309,99 @@ def test_without_contexts(name: str, has: bool | None) -> None:
     if has is None:
         assert {cut.op for cut in record.cuts} == {"Exit"}
         assert "while_context" in record.cuts[0].reason
+
+
+def dense(x: Tensor) -> Tensor:
+    return tf.matmul(x, tf.ones([3, 3]))
+
+
+def called(build: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    """Build in a function that is called, and captures what it takes."""
+    return lambda x: tf.function(lambda: build(x))()
+
+
+def given(build: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    """Build in a function whose argument it is."""
+    return lambda x: tf.function(build)(tf.identity(x))
+
+
+def looped(build: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    def body(i: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        return i + 1, tf.tanh(y + build(x_of[0]))
+
+    x_of: list[Tensor] = []
+
+    def made(x: Tensor) -> Tensor:
+        x_of[:] = [x]
+        return tf.while_loop(lambda i, _: i < 3, body, [0, tf.ones([3, 3])])[1]
+
+    return made
+
+
+def branched(
+    build: Callable[[Tensor], Tensor], other: Callable[[Tensor], Tensor] = dense
+) -> Callable[[Tensor], Tensor]:
+    test = tf.placeholder_with_default
+    return lambda x: tf.cond(test(True, []), lambda: build(x), lambda: tf.stop_gradient(other(x)))
+
+
+def cased(build: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    branches = [lambda _: tf.ones([3, 3]), build]
+    index = tf.placeholder_with_default
+    return lambda x: tf.switch_case(index(1, []), [lambda b=b: b(x) for b in branches])
+
+
+def bounded(x: Tensor) -> Tensor:
+    """The variable decides how often a loop runs, and nothing else."""
+    return tf.while_loop(lambda i: i < tf.reduce_sum(x), lambda i: i + 1.0, [tf.constant(0.0)])
+
+
+def stopped(x: Tensor) -> Tensor:
+    return tf.stop_gradient(x) * 2.0
+
+
+def defined(build: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    """Build in a function that is an op of its own, as those of TensorFlow 1 are."""
+    return function.Defun(tf.float32)(build)
+
+
+# what functions make of w, and whether its gradient is another one than zero
+IN_FUNCTIONS: dict[str, tuple[Callable[[Tensor], Tensor], bool]] = {
+    "a call": (called(dense), True),
+    "a call that stops it": (called(stopped), False),
+    "a call that is given it": (given(dense), True),
+    "a call that is given it, and stops it": (given(stopped), False),
+    "a call that takes its floor": (given(tf.floor), False),
+    "a call in a call": (called(called(dense)), True),
+    "a call in a call that stops it": (called(called(stopped)), False),
+    "a loop": (looped(dense), True),
+    "a loop that stops it": (looped(stopped), False),
+    "a loop that it begins": (
+        lambda x: tf.while_loop(lambda i, _: i < 3, lambda i, y: (i + 1, y * 2.0), [0, x])[1],
+        True,
+    ),
+    "the bound of a loop": (bounded, False),
+    "a branch": (branched(dense), True),
+    "no branch": (branched(stopped), False),
+    "a case": (cased(dense), True),
+    "a case that stops it": (cased(stopped), False),
+    "a loop in a branch in a call": (called(branched(looped(dense))), True),
+    "a call in a loop in a branch": (branched(looped(called(dense))), True),
+    "a call that stops it in a loop in a branch": (branched(looped(called(stopped))), False),
+    "an op of its own": (defined(dense), True),
+    "an op of its own that stops it": (defined(stopped), False),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("build", "has"), IN_FUNCTIONS.values(), ids=IN_FUNCTIONS)
+def test_functions(build: Callable[[Tensor], Tensor], has: bool) -> None:
+    tf.enable_control_flow_v2()
+    with tf.Graph().as_default() as graph, tf.variable_scope("", use_resource=True):
+        loss = tf.reduce_sum(tf.cast(build(w()), tf.float32) * 0.5, name="loss")
+        raw = tf.train.export_meta_graph().SerializeToString()
+        (found,) = tf.gradients(loss, [graph.get_tensor_by_name("w:0")])
+        with tf.Session() as session:
+            session.run(tf.global_variables_initializer())
+            value = 0.0 if found is None else session.run(tf.convert_to_tensor(found))
+    record = explained(raw)
+    assert record.has_gradient == has == bool(np.any(value))

@@ -1,13 +1,17 @@
 """No reader takes what is frozen past its stop or its mask."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+import graphfreeze
 from graphfreeze.check.proof.forward_proof import find_unmasked, find_unstopped, forward_graph
 from graphfreeze.check.proof.values_at_rest import make_evaluator
 from graphfreeze.forward.mask_rows import MaskRows
 from graphfreeze.forward.stop_gradient import StopGradient
-from graphfreeze.model.graph import Edge
+from graphfreeze.model.bodies import open_body
+from graphfreeze.model.graph import Edge, Graph
 from graphfreeze.model.names import TensorRef, parse_ref
 from graphfreeze.model.unfolding import unfold
 from graphfreeze.read.sketch import parse_sketch
@@ -16,10 +20,11 @@ from graphfreeze.rewrite.edits import ReplaceNode, Reroute
 from graphfreeze.rewrite.mask_kernels import Kernel
 from graphfreeze.rewrite.run import run
 from graphfreeze.rewrite.steps import LISTED
-from graphfreeze.schema import NodeDef, types_pb2
+from graphfreeze.schema import FunctionDef, NodeDef, types_pb2
 from graphfreeze.selection.plan import FreezePlan
 from graphfreeze.selection.resolve import Selection, resolve
 
+MODEL = Path(__file__).parents[3] / "testdata" / "models" / "control_flow_v2"
 ELEMENTS = np.arange(16).reshape(8, 2) % 3 == 0
 PLANS = {
     "first rows": FreezePlan(freeze_rows={"w": "0:5"}),
@@ -217,3 +222,51 @@ def test_masks_in_functions(old: str, new: str, wrong: list[str]) -> None:
     told = unfold(draft.graph)
     graph, evaluator = forward_graph(draft, [], told), make_evaluator(draft, LISTED, told.graph)
     assert list(find_unmasked(graph, selection, evaluator)) == wrong
+
+
+def led_past(function: FunctionDef, name: str, graph: Graph) -> FunctionDef:
+    """Let all in a body that takes a node take what that node takes first."""
+    body = open_body(graph, function)
+    (source, *_) = body.graph.data_inputs(name)
+    while body.graph.op(source.node) in ("Mul", "Sub"):  # the product that a mask is added to
+        source = body.graph.data_inputs(source.node)[0 if source.port else 1]
+    for edge in body.graph.edges_from(name):
+        node = NodeDef()
+        node.CopyFrom(body.graph.nodes[edge.consumer])
+        node.input[edge.slot] = str(source)
+        body.graph.put(node)
+    return body.written(str(function.signature.name))
+
+
+REAL = {
+    "whole": FreezePlan(freeze=("tags", "inner", "gate")),
+    "rows": FreezePlan(freeze_rows={"tags": "0:7", "words": "1,4:9"}),
+    "columns": FreezePlan(freeze_columns={"inner": "0"}, freeze_rows={"words": ":3"}),
+}
+
+
+@pytest.mark.parametrize("plan", REAL.values(), ids=REAL)
+def test_functions_of_a_real_model(plan: FreezePlan) -> None:
+    """Freeze it, then lead consumers in copies of functions past each stop and each mask."""
+    frozen = graphfreeze.freeze(graphfreeze.load(MODEL), plan)
+    draft, selection, loss = frozen.draft, frozen.selection, TensorRef("loss")
+
+    def wrong() -> list[str]:
+        told = unfold(draft.graph)
+        graph, evaluator = (
+            forward_graph(draft, [loss], told),
+            make_evaluator(draft, LISTED, told.graph),
+        )
+        return [*find_unstopped(graph, selection), *find_unmasked(graph, selection, evaluator)]
+
+    assert wrong() == []
+    tried = 0
+    for name in draft.graph.functions.keys() - draft.base.graph.functions.keys():
+        function = draft.graph.functions[name]
+        for node in function.node_def:
+            if node.name.endswith(("/graphfreeze/stop", "/graphfreeze/masked")):
+                draft.graph.functions[name] = led_past(function, node.name, draft.graph)
+                assert any("past" in each for each in wrong()), (name, node.name)
+                draft.graph.functions[name] = function
+                tried += 1
+    assert tried >= 3
