@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from graphfreeze.model.model import Model
+from graphfreeze.rewrite.copies import copy_edits
 from graphfreeze.rewrite.draft import Draft
-from graphfreeze.rewrite.edits import AddFunction, AddGradient, Edit
+from graphfreeze.rewrite.edits import Edit
 from graphfreeze.rewrite.handed import find_missing
 from graphfreeze.rewrite.mask_kernels import Kernel
 from graphfreeze.rewrite.needs import Need, needs_of
@@ -39,12 +40,7 @@ class FreezeFunctions:
         """Yield the edits; raises RewriteError for a reader that no mask fits."""
         copies = Specialised(draft.graph.functions)
         calls = list(copies.calls(draft.graph, self._needs))
-        yield from map(AddFunction, copies.made.values())
-        gradients = {str(each.function_name): str(each.gradient_func) for each in draft.gradients}
-        for name, source in copies.sources.items():
-            if source in gradients:
-                yield AddGradient(name, gradients[source])
-        yield from calls
+        yield from copy_edits(draft, copies, calls)
 
     def verify(self, base: Model, draft: Draft) -> str | None:
         """Look for a reader in a function that takes what it should not."""

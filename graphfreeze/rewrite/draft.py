@@ -19,6 +19,7 @@ from graphfreeze.rewrite.edits import (
     AddNode,
     DropKey,
     Edit,
+    RemoveFunction,
     RemoveNode,
     ReplaceFunction,
     ReplaceNode,
@@ -87,6 +88,8 @@ class Draft:
             case AddGradient(name, gradient):
                 added = GradientDef(function_name=name, gradient_func=gradient)
                 self.added_gradients.append(added)
+            case RemoveFunction(name):
+                self._remove_function(name)
             case ReplaceFunction(function):
                 self._replace_function(function)
             case SetCollection(key, value):
@@ -163,6 +166,11 @@ class Draft:
         same = self.graph.functions[name]
         self.added_functions = [function if f is same else f for f in self.added_functions]
         self.graph.functions[name] = function
+
+    def _remove_function(self, name: str) -> None:
+        gone = self.graph.functions.pop(name)
+        self.added_functions = [each for each in self.added_functions if each is not gone]
+        self.added_gradients = [g for g in self.added_gradients if g.function_name != name]
 
     def _remove(self, name: str) -> None:
         require(self.graph, name)

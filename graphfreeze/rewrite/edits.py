@@ -71,6 +71,13 @@ class ReplaceFunction:
 
 
 @dataclass(frozen=True, slots=True)
+class RemoveFunction:
+    """Take a function that was added out of the library again."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class AddGradient:
     """Say which function of the library has the gradient of another one."""
 
@@ -197,7 +204,7 @@ class DropKey:
 
 
 NodeEdit = AddNode | Reroute | ReplaceNode | RemoveNode
-FunctionEdit = AddFunction | ReplaceFunction | AddGradient
+FunctionEdit = AddFunction | ReplaceFunction | RemoveFunction | AddGradient
 GraphEdit = NodeEdit | FunctionEdit | SetCollection | SetSaver | SetSignature | SetTags
 ValueEdit = SetValue | DropKey
 Edit = GraphEdit | ValueEdit

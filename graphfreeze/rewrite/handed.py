@@ -23,12 +23,14 @@ def handed_to(graph: Graph, needs: Iterable[Need]) -> dict[str, Handed]:
     found: dict[str, dict[int, Need]] = {}
     for need in needs:
         for edge in handle_edges(graph, need.variable):
-            name = edge.consumer
-            if name in graph.aside or graph.op(name) == "SymbolicGradient":
-                continue
-            if find_calls(graph, graph.nodes[name]):
-                found.setdefault(name, {})[edge.slot] = need
+            if edge.consumer not in graph.aside and has_copies(graph, edge.consumer):
+                found.setdefault(edge.consumer, {})[edge.slot] = need
     return {name: dict(sorted(found[name].items())) for name in graph.nodes if name in found}
+
+
+def has_copies(graph: Graph, name: str) -> bool:
+    """Tell whether a node calls functions that copies can stand in for."""
+    return graph.op(name) != "SymbolicGradient" and bool(find_calls(graph, graph.nodes[name]))
 
 
 def in_body(call: Call, handed: Handed) -> list[Need]:

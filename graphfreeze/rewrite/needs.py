@@ -54,9 +54,10 @@ class Need:
         """What equal needs have in common, whatever variable they are of."""
         entries, scale, kernel = self.choice.entries, self.choice.scale, self.kernel
         if entries is None and scale is None:
-            return ()
+            return self.choice.state
         elements = None if entries is None or entries.elements is None else entries.elements
         return (
+            self.choice.state,
             (self.variable.shape, self.variable.dtype, None if kernel is None else kernel.name),
             () if entries is None else tuple(sorted(entries.along.items())),
             None if elements is None else elements.tobytes(),

@@ -1,7 +1,8 @@
-"""Copies of functions that stop or mask what they read of the variables handed to them."""
+"""Copies of functions that deal otherwise with the variables handed to them."""
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 
 from graphfreeze.errors import RewriteError
 from graphfreeze.model.bodies import Body, open_body
@@ -35,27 +36,43 @@ class _Copies:
 
 
 _OPEN = _Copies()  # while its bodies are looked at
+Treat = Callable[[Graph, Need, Sequence[Need]], Iterable[NodeEdit]]
+"""What is done in a body for a variable that it is handed, beside others; raises RewriteError."""
+
+
+def freeze(graph: Graph, need: Need, _: Sequence[Need]) -> Iterator[NodeEdit]:
+    """Stop or mask what a body reads of a variable."""
+    selection, kernels = selection_of([need])
+    yield from Stops(graph, selection).plan()
+    yield from Masks(graph, selection, kernels).plan()
 
 
 @dataclass
 class Specialised:
     """The copies that calls need, one for each need; ``made`` has them by name, in their order.
 
-    ``sources`` tells which function each is a copy of. A function that reads nothing of what it is
-    handed has no copy, unless another of the same call has one: gradients of a call rewrite all of
-    its functions, and would take one of the same name for that of another call.
+    ``treat`` makes the edits in a body, for one variable after the other. ``sources`` tells which
+    function each is a copy of. A function where nothing is to be done has no copy, unless another
+    of the same call has one: gradients of a call rewrite all of its functions, and would take one
+    of the same name for that of another call.
     """
 
     library: Mapping[str, FunctionDef]
+    treat: Treat = freeze
     made: dict[str, FunctionDef] = field(default_factory=dict)
     sources: dict[str, str] = field(default_factory=dict)
     _known: dict[Hashable, _Copies | None] = field(default_factory=dict)
 
-    def calls(self, graph: Graph, needs: Iterable[Need]) -> Iterator[ReplaceNode]:
+    def calls(
+        self, graph: Graph, needs: Iterable[Need], among: Container[str] | None = None
+    ) -> Iterator[ReplaceNode]:
         """Yield the calls of a graph that take a variable, with copies in place of functions.
 
-        Raises RewriteError for a reader that no mask fits, and for a function that calls itself."""
+        Only those ``among`` some nodes if these are given. Raises RewriteError for a reader that
+        no mask fits, and for a function that calls itself."""
         for name, handed in handed_to(graph, needs).items():
+            if among is not None and name not in among:
+                continue
             node = graph.nodes[name]
             calls = find_calls(graph, node)
             copies = self._copies(graph, calls, handed)
@@ -90,9 +107,10 @@ class Specialised:
         return _Copies(names, sorted(used))
 
     def _copy(self, body: Body) -> str:
-        source, number = str(body.function.signature.name), 1
-        while (name := f"{source}{MARK}{number}") in self.library or name in self.made:
-            number += 1
+        source = str(body.function.signature.name)
+        base, taken = source.split(MARK)[0], {*self.library, *self.made}
+        numbered = (f"{base}{MARK}{number}" for number in count(1))
+        name = next(name for name in numbered if name not in taken)
         self.made[name] = body.written(name)
         self.sources[name] = source
         for attr in _UNFIT_ATTRS:
@@ -106,14 +124,18 @@ class Specialised:
         _apply(body.graph, self.calls(body.graph, needs))
         body.graph.functions.update(self.made)
         for need in needs:
-            selection, kernels = selection_of([need])
+            others = [each for each in needs if each is not need]
             try:
-                _apply(body.graph, Stops(body.graph, selection).plan())
-                _apply(body.graph, Masks(body.graph, selection, kernels).plan())
+                _apply(body.graph, self.treat(body.graph, need, others))
             except RewriteError as error:
                 place = {"argument": need.variable.name, "variable": need.owner}
                 raise RewriteError.in_function(str(error), call.name, **place) from error
         return body
+
+
+def is_copy(name: str) -> bool:
+    """Tell whether a function is a copy, by its name."""
+    return name.rpartition(MARK)[2].isdecimal() and MARK in name
 
 
 def find_reading_calls(

@@ -15,6 +15,7 @@ from graphfreeze.rewrite.edits import (
     AddNode,
     DropKey,
     Edit,
+    RemoveFunction,
     RemoveNode,
     ReplaceNode,
     Reroute,
@@ -136,6 +137,17 @@ def test_functions_saver_and_values() -> None:
     assert draft.value_edits == [DropKey("w/Adam")]
     assert draft.gradients == [GradientDef(function_name="f", gradient_func="g")]
     assert draft.copy().gradients == draft.gradients
+
+
+def test_an_added_function_can_go_again() -> None:
+    draft = draft_of(BEFORE)
+    draft.apply(AddFunction(FunctionDef(signature=OpDef(name="f"))))
+    draft.apply(AddFunction(FunctionDef(signature=OpDef(name="g"))))
+    draft.apply(AddGradient("f", "g"))
+    draft.apply(RemoveFunction("f"))
+    assert [each.signature.name for each in draft.added_functions] == ["g"]
+    assert list(draft.graph.functions) == ["g"]
+    assert draft.gradients == []
 
 
 def test_reads_and_forward_edges_see_the_edits() -> None:
