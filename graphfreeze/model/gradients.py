@@ -132,16 +132,20 @@ class Gradients:
         later = (found for at, found in self._gradients.items() if at > self._places[name])
         return any(name not in found and users & found for found in later)
 
+    @cached_property
+    def late(self) -> dict[str, None]:
+        """The nodes that were made after the first gradient."""
+        first = min(self._gradients, default=len(self._places))
+        return dict.fromkeys(name for name, at in self._places.items() if at > first)
+
     def ends(self, writers: Iterable[str]) -> list[str]:
         """Return what nobody takes of the gradients that some writers take.
 
         That are shapes and zeros that were made after the first gradient, and the gradients of
         what nobody asked for: of a dropout's mask, say."""
-        graph, first = self.graph, min(self._gradients, default=len(self._places))
-        taken = set(writers)
+        graph, taken = self.graph, set(writers)
         stems = [self._gradients[place] for place in self._begun(taken)]
-        late = (n for n, at in self._places.items() if at > first)
-        found = (n for n in late if graph.op(n) in _LATE or any(n in stem for stem in stems))
+        found = (n for n in self.late if graph.op(n) in _LATE or any(n in stem for stem in stems))
         return [n for n in found if n not in self.protected and n not in taken]
 
     def _begun(self, writers: Set[str]) -> set[int]:

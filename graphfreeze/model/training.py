@@ -9,9 +9,14 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from graphfreeze.model.collected import Collections, names_in, node_entries, node_refs
-from graphfreeze.model.control_flow import EXITS
 from graphfreeze.model.gradients import Gradients
 from graphfreeze.model.graph import Graph
+from graphfreeze.model.idle_gradients import (
+    idle_circles,
+    idle_loops,
+    idle_shapes,
+    needed_ends,
+)
 from graphfreeze.model.idle_savers import idle_ends, idle_saves, saver_defs
 from graphfreeze.model.initializers import find_initializer, is_initial
 from graphfreeze.model.reads import is_write, writers
@@ -62,8 +67,10 @@ class Training:
         self.protected = self._protect(own)  # not what an init_op alone needs for slots
         self._take([*own, *self._idle_savers()])
         self._take(self._idle_ends())
-        self.found.update(dict.fromkeys(self._circular()))
-        for name in [name for name in self.found if self._ends_live_loop(name)]:
+        self._take(idle_loops(self.graph, self.found, self.protected))
+        self._take(idle_shapes(self.graph, self.gradients.late, self.found, self.protected))
+        self.found.update(dict.fromkeys(idle_circles(self.graph, self.found, self.protected)))
+        for name in needed_ends(self.graph, self.found, self.gradients.decided):
             del self.found[name]
         self.asking = [name for name in questions if self._is_needed(name)]
         self.found.update(dict.fromkeys(n for n in questions if n not in self.asking))
@@ -228,19 +235,6 @@ class Training:
         is_read = self.graph.op(name) in ("ReadVariableOp", "Identity")
         is_named = name in self._described or name in self.protected
         return is_read and not is_named and not self.graph.edges_from(name)
-
-    def _circular(self) -> list[str]:
-        """Return what leads nowhere but round a loop: counters and stacks that gradients need."""
-        ends = (n for n in self.graph.nodes if n not in self.found and not self._is_used(n))
-        live = self.graph.ancestors(ends) | self.protected
-        return [n for n in self.graph.nodes if n not in live and n not in self.found]
-
-    def _ends_live_loop(self, name: str) -> bool:
-        """Tell whether a node is the Exit of a loop variable that stays.
-
-        Without it tf.gradients takes the variable for one that has no gradient."""
-        graph = self.graph
-        return graph.op(name) in EXITS and graph.data_inputs(name)[0].node not in self.found
 
     def _is_used(self, name: str) -> bool:
         return any(user not in self.found for user in self.graph.consumers(name))

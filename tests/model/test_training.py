@@ -50,8 +50,31 @@ n/by = Const() {value: 1}
 n/next = NextIteration(n/add)
 n/exit = Exit(n/switch)
 """
+UP = """
+f/enter = Enter(n/zero) {frame_name: "f"}
+f/merge = Merge(f/enter, f/next)
+f/switch = Switch(f/merge, n/more)
+f/add = Add(f/switch:1, n/by)
+f/next = NextIteration(f/add)
+f/exit = Exit(f/switch)
+"""
+DOWN = """
+b/enter = Enter(f/exit) {frame_name: "b"}
+b/one = Enter(n/by) {frame_name: "b", is_constant: true}
+b/merge = Merge(b/enter, b/next)
+b/test = GreaterEqual(b/merge, b/one)
+b/more = LoopCond(b/test)
+b/switch = Switch(b/merge, b/more)
+b/sub = Sub(b/switch:1, b/one)
+b/next = NextIteration(b/sub)
+b/exit = Exit(b/switch)
+b/axis = Const(^b/sub) {value: 1}
+b/idle = Neg(b/axis)
+"""
+B = " ".join(line.split(" = ")[0] for line in (UP + DOWN).split("\n") if line)
 N = "enter zero merge switch more less most add by next exit"
 COUNTED = TRAINED.replace("g/axis = Const() {value: 0}", "g/axis = Identity(n/exit)") + LOOP
+LOOPED = TRAINED + LOOP + "count = Square(n/exit)\nlosses: count\n"
 
 FOUND = {
     "nothing trains": (FORWARD, ""),
@@ -70,6 +93,23 @@ FOUND = {
         COUNTED + "count = Square(n/add)\nlosses: count", f"{G} lr step train"),
     "a loop that the model needs too": (COUNTED + "count = Square(n/exit)\nlosses: count",
                                         f"{G} lr step train"),
+    "a loop of gradients that nobody takes": (
+        LOOPED + UP + DOWN, f"{G} lr step train {B}"),
+    "but not one that the model names": (
+        LOOPED + UP + DOWN + "losses: count, b/exit", f"{G} lr step train"),
+    "nor what else takes of it": (
+        LOOPED + UP + DOWN + "out = Neg(b/exit)", f"{G} lr step train"),
+    "nor a loop that counts down what no loop counted": (
+        LOOPED + DOWN.replace("f/exit", "n/zero"), f"{G} lr step train"),
+    "the end of a loop variable that gradients alone take": (
+        LOOPED + UP.replace("f/", "m/") + "g/idle = ZerosLike(m/exit)",
+        f"{G} lr step train g/idle"),
+    "shapes of which gradients took a part": (
+        TRAINED.replace("g/axis = Const() {value: 0}", "g/rank = Rank(y)\n"
+                        "g/axis = Sub(g/rank, g/rank)\ng/idle = Cast(g/rank) {DstT: int64}"),
+        f"{G} lr step train g/rank g/idle"),
+    "and no others": (TRAINED + "size = Size(x)\nbatch = Cast(size) {DstT: int64}",
+                      f"{G} lr step train"),
     "a schedule": (TRAINED.replace("lr = Const() {value: 0.1}", "lr = Mul(lr/base, lr/rate)\n"
                                    "lr/base = Const()\nlr/rate = Const()"),
                    f"{G} lr lr/base lr/rate step train"),

@@ -39,6 +39,7 @@ REAL = {
                            "head/weighted_loss/Sum", 912, 10),
     "cifar": (CORPUS / CIFAR / "model.ckpt.meta", "hinge_loss/value", 165, 4),
     "a loss whose shape is not known": (CORPUS / RUST, "Mean", 49, 2),
+    "loops in loops": (ROOT / "testdata/models/nested_loops/model.ckpt.meta", "loss", 276, 5),
     "loops": (CORPUS / RNN, "loss/Mean", 985, 13),
 }  # fmt: skip
 TRAINING = re.compile(r"(^|/)(gradients(_\d+)?|Adam(_\d+)?|beta[12]_power|update_[^/]+)(/|$)")
