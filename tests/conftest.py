@@ -207,6 +207,9 @@ JOBS = {
         freeze_rows={"wide": "0:20,37", "deep": "::2"},
         loss="total_loss:0",
     ),
+    "branch_batch_norm": _job(
+        "branch_batch_norm", "", "momentum", 0.01, freeze=("norm",), freeze_rows={"table": ":10"}
+    ),
     "function_calls": _job("function_calls", "", "momentum", 0.01, freeze=("shift",)),
     "saved_model": _job(
         "saved_model",

@@ -15,6 +15,7 @@ import batch_norms
 import bert_adamw
 import bert_tiny
 import bidirectional
+import branch_batch_norm
 import cond_batch_norm
 import control_flow_v2
 import conv_bn
@@ -71,6 +72,7 @@ RECIPES = {
     "seq2seq_attention": seq2seq_attention.make,
     "nested_loops": nested_loops.make,
     "control_flow_v2": control_flow_v2.make,
+    "branch_batch_norm": branch_batch_norm.make,
     "decoder_lookups": decoder_lookups.make,
     "bidirectional": bidirectional.make,
     "cond_batch_norm": cond_batch_norm.make,

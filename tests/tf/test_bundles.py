@@ -28,7 +28,7 @@ TABLE_NAMES = [
     "loop_lookup",
     "old_format",
 ]
-NORM_NAMES = ["batch_norms", "batch_norms, kept"]
+NORM_NAMES = ["batch_norms", "batch_norms, kept", "branch_batch_norm"]
 TRAINED_NAMES = ["adam_clipped", "bert_adamw", "momentum_ema", "wide_deep", "gan", "partitioned_ps"]
 EXPORT_NAMES = ["saved_model", "hub_module"]
 CORPUS_NAMES = ["cifar", "cifar, rows", "regression"]
