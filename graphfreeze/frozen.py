@@ -8,6 +8,7 @@ from graphfreeze.guard.pin_rows import PinRows
 from graphfreeze.model.heads import HeadRecord
 from graphfreeze.model.model import Model
 from graphfreeze.model.training_records import TrainingRecord
+from graphfreeze.model.undescribed import RecoveredContexts
 from graphfreeze.model.values_record import ValuesRecord
 from graphfreeze.patched import Patched
 from graphfreeze.prepare.grow_tables import GrowTables
@@ -32,9 +33,9 @@ class FrozenModel:
     TensorFlow is to run it. ``former`` is the freeze that was undone to make this one, ``patch``
     what became of the model's own training if that was patched instead, ``old`` tells of the
     training that went or was kept, ``devices`` counts the nodes that were taken off each,
-    ``thaw`` tells which constants became variables where nothing was frozen but that was done,
-    ``head`` is the one that was added, ``taken`` what a bundle takes of the checkpoint, once it is
-    complete."""
+    ``contexts`` are those of loops and branches that had none, ``thaw`` tells which constants
+    became variables where nothing was frozen but that was done, ``head`` is the one that was
+    added, ``taken`` what a bundle takes of the checkpoint, once it is complete."""
 
     draft: Draft
     selection: Selection
@@ -49,6 +50,7 @@ class FrozenModel:
     patch: Patched | None = None
     old: TrainingRecord | None = None
     devices: Mapping[str, int] = field(default_factory=dict)
+    contexts: RecoveredContexts = field(default_factory=RecoveredContexts)
     thaw: Thawing | None = None
     head: HeadRecord | None = None
     taken: ValuesRecord | None = None

@@ -377,6 +377,10 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
         "node 'step/Fused' (op FusedAdam) writes 'w' and 'v' at once, so it cannot be stopped for "
         "one alone; freeze both or neither",
     ),
+    "RewriteError.no_such_frame": (
+        RewriteError.no_such_frame("whiel/while_context", ["while/while_context"]),
+        "no loop without a context has the frame 'whiel/while_context'; did you mean while/while_c",
+    ),
     "RewriteError.no_resource_twin": (
         RewriteError.no_resource_twin("w", "sdca/Shrink", op="SdcaShrinkL1"),
         "node 'sdca/Shrink' takes the ref variable 'w' with op SdcaShrinkL1, and TensorFlow 1.15",
@@ -586,9 +590,9 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
         TrainError.no_gradient("top/Resize", op="ResizeArea"),
         "node 'top/Resize' (op ResizeArea) has no gradient; choose another --loss, stop it",
     ),
-    "TrainError.undescribed_loops": (
-        TrainError.undescribed_loops(["rnn/while/Exit", "rnn/while/Exit_1"]),
-        "no while_context describes the loops that end at rnn/while/Exit, rnn/while/Exit_1, so",
+    "TrainError.unrecovered_loop": (
+        TrainError.unrecovered_loop("rnn/while_context", "it has 2 LoopConds"),
+        "no while_context describes the loop of frame 'rnn/while_context', and its nodes do not: it",
     ),
     "TrainError.bad_global_step": (
         TrainError.bad_global_step("it is an op Placeholder"),
@@ -973,10 +977,6 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
     "ThawError.key_taken": (
         ThawError.key_taken("w", "v"),
         "the saver keeps 'v' under the key 'w', so the constant of that name cannot be saved",
-    ),
-    "TrainError.no_loop_context": (
-        TrainError.no_loop_context(),
-        "a while loop before the loss holds a loop or a branch, and no while_context describes it",
     ),
     "CheckError.unsafe_step": (
         CheckError.unsafe_step(["w/Assign (op Assign) writes the frozen w; path t -> b"] * 3),

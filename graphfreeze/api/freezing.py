@@ -1,7 +1,6 @@
 """Freeze a model, and let the rest learn."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from graphfreeze.check.proof.static_proof import prove
 from graphfreeze.check.record import find_entries
@@ -23,13 +22,14 @@ from graphfreeze.prepare.grow_tables import GrowTables
 from graphfreeze.prepare.keep_training import KeepTraining
 from graphfreeze.prepare.recover_collections import RecoverCollections
 from graphfreeze.prepare.recover_contexts import RecoverContexts
+from graphfreeze.prepare.restore_ends import RestoreEnds
 from graphfreeze.prepare.set_rows import SetRows
 from graphfreeze.prepare.start_anew import StartAnew
 from graphfreeze.read.former import get_former
 from graphfreeze.read.mark import is_marked
 from graphfreeze.read.naming import named_former, with_names
 from graphfreeze.rewrite.draft import Draft
-from graphfreeze.rewrite.run import Pass, run
+from graphfreeze.rewrite.run import run
 from graphfreeze.rewrite.steps import Step
 from graphfreeze.selection.plan import FreezePlan
 from graphfreeze.selection.resolve import resolve
@@ -58,6 +58,7 @@ def freeze(
     keep_training: bool = False,
     clear_devices: bool = False,
     values: ValuePlan | None = None,
+    no_backprop: Sequence[str] = (),
 ) -> FrozenModel:
     """Freeze the chosen parts of a model: stop their gradients, take them off what learns.
 
@@ -67,7 +68,8 @@ def freeze(
     A ``head`` is laid on the model first, so that ``plan`` can name its variables; its loss is then
     what is trained. With a ``seed`` whatever is drawn anew is drawn alike each time.
     ``clear_devices`` takes the devices off all nodes. ``values`` tells what of the checkpoint is
-    taken, under which names, and what begins anew.
+    taken, under which names, and what begins anew. Loops and branches that no context describes
+    get one; ``no_backprop`` are frames of such loops that no gradient is to pass.
 
     With ``refreeze`` a bundle is undone in memory and frozen anew, with the values of its latest
     trained checkpoint, or of the one that ``load`` was given; a head of before stays. Without it a
@@ -90,6 +92,8 @@ def freeze(
     draft.graph.aside = old.aside
     if old.aside:
         _check_beside_old(plan)
+    contexts = RecoverContexts(tuple(no_backprop))
+    run(draft, [RestoreEnds(), contexts])
     trained = trained_rows(former, draft) if former is not None else ()
     run(draft, [SetRows({each.table.name: (each.rows, each.values) for each in trained})])
     grow = GrowTables(count_added(plan, draft.tables(old.slots)))
@@ -105,7 +109,9 @@ def freeze(
     run(draft, forward_passes(selection, kernels, Step(kept)))
     run(draft, guard_passes(selection, Step(kept)))
     frozen = FrozenModel(draft, selection, kernels, given, grow, former=former, old=old.record)
-    return replace(frozen, devices=devices.cleared, head=None if added is None else added.record)
+    frozen.devices, frozen.contexts = devices.cleared, contexts.recovered
+    frozen.head = None if added is None else added.record
+    return frozen
 
 
 def _check_beside_old(plan: FreezePlan) -> None:
@@ -189,8 +195,7 @@ def add_train_op(
     guard = [pins, *guard_passes(frozen.selection, step)]
     prune = PruneCollections(frozen.selection)
     draft = frozen.draft.copy()
-    described: list[Pass] = [RecoverCollections(), RecoverContexts()]
-    run(draft, [*described, train, *guard, RebuildSaver(), prune])
+    run(draft, [RecoverCollections(), train, *guard, RebuildSaver(), prune])
     former = _former_slots(frozen)
     if former is not None:
         run(draft, [KeepCounts(former.former)])

@@ -9,6 +9,7 @@ from graphfreeze.guard.rebuild_saver import RebuildSaver
 from graphfreeze.model.model import Model
 from graphfreeze.prepare.recover_collections import RecoverCollections
 from graphfreeze.prepare.recover_contexts import RecoverContexts
+from graphfreeze.prepare.restore_ends import RestoreEnds
 from graphfreeze.prepare.thaw_constants import ThawConstants
 from graphfreeze.read.mark import is_marked
 from graphfreeze.rewrite.draft import Draft
@@ -18,12 +19,19 @@ from graphfreeze.selection.plan import FreezePlan
 from graphfreeze.selection.resolve import resolve
 
 
-def thaw(model: Model, constants: Sequence[str] = (), variables: str = "ref") -> FrozenModel:
+def thaw(
+    model: Model,
+    constants: Sequence[str] = (),
+    variables: str = "ref",
+    *,
+    no_backprop: Sequence[str] = (),
+) -> FrozenModel:
     """Let Consts be variables again, under their names and with their values.
 
     ``constants`` are patterns; without any, those that are taken as weights are: ``report`` tells
     which, by what op, and why the others stay. ``variables`` are ``ref`` or ``resource``. What
-    computes with them computes the same to the bit.
+    computes with them computes the same to the bit. Loops and branches that no context describes
+    get one; ``no_backprop`` are frames of such loops that no gradient is to pass.
 
     ``save`` writes a folder with graph, checkpoint and record; it is a model like any other, and
     not frozen. TensorFlow is not started. Raises ThawError, SelectionError, RewriteError, and
@@ -38,6 +46,7 @@ def thaw(model: Model, constants: Sequence[str] = (), variables: str = "ref") ->
         model = replace(model, source=replace(model.source, checkpoint=None))
     draft = Draft(model)
     thawing = ThawConstants(chosen.weights, chosen.kind)
-    run(draft, [RecoverCollections(), thawing, RecoverContexts(), RebuildSaver()])
+    contexts = RecoverContexts(tuple(no_backprop))
+    run(draft, [RecoverCollections(), thawing, RestoreEnds(), contexts, RebuildSaver()])
     selection = resolve(FreezePlan(), draft.variables, draft.graph, saver=draft.saver_ops)
-    return FrozenModel(draft, selection, thaw=chosen)
+    return FrozenModel(draft, selection, thaw=chosen, contexts=contexts.recovered)

@@ -125,6 +125,12 @@ class RewriteError(GraphfreezeError):
         )
 
     @classmethod
+    def no_such_frame(cls, frame: str, frames: Iterable[str]) -> RewriteError:
+        """Name a frame that is none of a loop whose context was recovered."""
+        hint = with_hint(frame, frames, "leave it out: a loop's own context tells it")
+        return cls(f"--no-backprop: no loop without a context has the frame {frame!r}{hint}")
+
+    @classmethod
     def no_resource_twin(cls, variable: str, node: str, *, op: str) -> RewriteError:
         """Name a node that takes a ref variable by an op that resource variables do not have."""
         return cls(

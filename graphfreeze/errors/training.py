@@ -140,14 +140,6 @@ class TrainError(GraphfreezeError):
         )
 
     @classmethod
-    def no_loop_context(cls) -> TrainError:
-        """Tell of a loop that no gradient passes, because nothing says what runs inside."""
-        return cls(
-            "a while loop before the loss holds a loop or a branch, and no while_context describes "
-            "it: no gradient passes it; give the .meta of the graph, or --stop-gradient behind it"
-        )
-
-    @classmethod
     def no_gradient(cls, node: str, *, op: str) -> TrainError:
         """Name an op on the way from the loss to a variable that has no gradient."""
         return cls(
@@ -156,11 +148,11 @@ class TrainError(GraphfreezeError):
         )
 
     @classmethod
-    def undescribed_loops(cls, ends: Sequence[str]) -> TrainError:
-        """Name the ends of loops that no while_context describes, so that they have no gradient."""
+    def unrecovered_loop(cls, frame: str, reason: str) -> TrainError:
+        """Name the frame of a loop that has no context, and why its nodes do not tell one."""
         return cls(
-            f"no while_context describes the loops that end at {listed(ends, most=3)}, so they "
-            "have no gradient; give the .meta that was saved with the model, or use --no-train-op"
+            f"no while_context describes the loop of frame {frame!r}, and its nodes do not: {reason}; "
+            "give the model's .meta, or --stop-gradient behind the loop"
         )
 
     @classmethod

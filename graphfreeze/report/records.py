@@ -156,7 +156,7 @@ def freeze_record(frozen: FrozenModel, *, version: str) -> FreezeRecord:
         notes=[
             *_former_notes(frozen),
             *recovered_notes(draft.base),
-            *context_notes(draft),
+            *context_notes(frozen.contexts),
             *selection.notes,
             *frozen.grown.notes,
             *average_notes(draft, selection),

@@ -5,12 +5,11 @@ from collections.abc import Iterator
 from graphfreeze.errors.base import listed
 from graphfreeze.model.model import Model
 from graphfreeze.model.recovered import Recovered
+from graphfreeze.model.undescribed import RecoveredContexts
 from graphfreeze.model.untrained import reasons
 from graphfreeze.report.columns import count_text
-from graphfreeze.rewrite.draft import Draft
 
 _MOST = 3
-_CONTEXTS = "while_context"
 
 
 def recovered_notes(model: Model) -> Iterator[str]:
@@ -29,12 +28,23 @@ def recovered_notes(model: Model) -> Iterator[str]:
     yield _init_op(recovered, len(model.variables))
 
 
-def context_notes(draft: Draft) -> Iterator[str]:
-    """Yield that loops were described by their nodes, where they were."""
-    entry = draft.collections.get(_CONTEXTS)
-    if entry is not None and _CONTEXTS not in draft.base.collections:
-        loops = count_text(len(entry.bytes_list.value), "while loop")
-        yield f"no context told of {loops}: recovered from the nodes, for gradients to pass"
+def context_notes(contexts: RecoveredContexts) -> Iterator[str]:
+    """Yield which loops and branches were described by their nodes, and what those do not tell."""
+    if contexts.loops or contexts.branches:
+        told = [count_text(len(contexts.loops), "while loop")] if contexts.loops else []
+        ending = "" if contexts.branches == 1 else "es"
+        told += [f"{contexts.branches:,} branch{ending}"] if contexts.branches else []
+        yield f"no context told of {' and '.join(told)}: recovered from the nodes"
+    open_ = [frame for frame in contexts.loops if frame not in contexts.closed]
+    if open_:
+        yield (
+            "no node tells of back_prop=False or swap_memory: gradients pass the recovered "
+            f"{listed(open_, most=_MOST)}; name loops that they are not to pass with --no-backprop"
+        )
+    if contexts.closed:
+        yield f"no gradient passes {listed(contexts.closed, most=_MOST)}, as --no-backprop says"
+    for frame, reason in contexts.misfits.items():
+        yield f"the loop {frame} has no context, and no gradient passes it: {reason}"
 
 
 def _saver(model: Model) -> str:

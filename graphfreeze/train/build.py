@@ -8,9 +8,11 @@ from types import ModuleType
 from typing import Any, Protocol
 
 from graphfreeze.errors import TrainError
-from graphfreeze.model.control_flow import CONTEXTS, EXITS, described_exits
+from graphfreeze.model.control_flow import CONTEXTS, ENTERS
 from graphfreeze.model.names import TensorRef
+from graphfreeze.model.nesting import frame_name
 from graphfreeze.model.reads import writers
+from graphfreeze.model.undescribed import find_undescribed
 from graphfreeze.model.updates import kept_updates
 from graphfreeze.model.variables import REF_OPS, RESOURCE_OPS, TRAINABLE, Variable
 from graphfreeze.rewrite.builder import MARK
@@ -23,7 +25,6 @@ from graphfreeze.train.import_draft import Import, imported
 from graphfreeze.train.request import TrainRequest
 from graphfreeze.train.step import Step
 
-_NO_CONTEXT = "outer_context"  # of None: what TensorFlow says of a loop without its context
 _NO_GRADIENT = re.compile(r"operation ?'(?P<node>[^']+)' \(op type: (?P<op>\w+)\)")
 
 
@@ -130,10 +131,6 @@ def _refusing(tf: ModuleType) -> Iterator[None]:
         if found is not None:
             raise TrainError.no_gradient(found["node"], op=found["op"]) from error
         raise TrainError.build_refused(str(error), version=tf.__version__) from error
-    except AttributeError as error:
-        if _NO_CONTEXT not in str(error):
-            raise
-        raise TrainError.no_loop_context() from error
 
 
 def _learning(draft: Draft, selection: Selection) -> list[Variable]:
@@ -164,12 +161,14 @@ def _refusing_loops(draft: Draft, losses: Sequence[TensorRef]) -> Iterator[None]
     try:
         yield
     except AttributeError as error:
-        graph, known = draft.graph, described_exits(draft.collections)
+        graph = draft.graph
         above = graph.ancestors(ref.node for ref in losses)
-        ends = [n for n in graph.nodes if n in above and graph.op(n) in EXITS and n not in known]
-        if not ends:
+        frames = {frame_name(graph, name) for name in above if graph.op(name) in ENTERS}
+        misfits = find_undescribed(graph, draft.collections).misfits
+        passed = next((each for each in misfits.items() if each[0] in frames), None)
+        if passed is None:
             raise
-        raise TrainError.undescribed_loops(ends) from error
+        raise TrainError.unrecovered_loop(*passed) from error
 
 
 def _updates(draft: Draft, selection: Selection) -> list[str]:

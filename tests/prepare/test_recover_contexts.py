@@ -1,13 +1,15 @@
-"""Contexts of loops that only nodes tell of."""
+"""Contexts of loops and branches that only nodes tell of."""
 
 import pytest
 
+from graphfreeze.errors import RewriteError
 from graphfreeze.model.sketch import format_node
 from graphfreeze.prepare.recover_contexts import RecoverContexts
+from graphfreeze.prepare.restore_ends import RestoreEnds
 from graphfreeze.read.sketch import parse_sketch
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.run import run
-from graphfreeze.schema import CollectionDef, WhileContextDef
+from graphfreeze.schema import CollectionDef, CondContextDef, WhileContextDef
 
 LOOP = """
 x = Placeholder() {shape: [2, 2]}
@@ -33,23 +35,41 @@ y/Next = NextIteration(mul)
 y/Exit = Exit(y/Switch)
 after = Neg(y/Exit)
 """
-BRANCH = LOOP.replace("mul = MatMul(y/body", "s = Switch(y/body, less)\nmul = MatMul(s:1")
-INNER = LOOP.replace(
-    "mul = MatMul(y/body",
-    'in = Enter(y/body) {frame_name: "g"}\nout = Exit(in)\nmul = MatMul(out',
+# The predicate comes in by p/Enter; the pivots of the branches are gone.
+COND = LOOP.replace(
+    "mul = MatMul(y/body, k/Enter)\n",
+    """p = Placeholder() {dtype: bool, shape: []}
+p/Enter = Enter(p) {frame_name: "f/while_context", is_constant: true, parallel_iterations: 4}
+id = Identity(p/Enter)
+y/0 = Switch(y/body, id)
+y/1 = Switch(y/body, id)
+k/1 = Switch(k/Enter, id)
+true = MatMul(y/1:1, k/1:1)
+mul = Merge(y/0, true)
+""",
 )
+BAD = LOOP.replace("mul = MatMul(y/body", "s = Switch(y/body, less)\nmul = MatMul(s:1")
 
 
-def recovered(text: str, **collections: CollectionDef) -> Draft:
+def recovered(text: str, *no_backprop: str, **collections: CollectionDef) -> Draft:
     draft = Draft(parse_sketch(text, collections=collections))
-    run(draft, [RecoverContexts()])
+    run(draft, [RestoreEnds(), RecoverContexts(no_backprop)])
     return draft
+
+
+def loop_of(draft: Draft) -> WhileContextDef:
+    (raw,) = draft.collections["while_context"].bytes_list.value
+    return WhileContextDef.FromString(raw)
+
+
+def entries(*contexts: WhileContextDef | CondContextDef) -> CollectionDef:
+    raws = [each.SerializeToString() for each in contexts]
+    return CollectionDef(bytes_list=CollectionDef.BytesList(value=raws))
 
 
 def test_a_loop() -> None:
     draft = recovered(LOOP)
-    (raw,) = draft.collections["while_context"].bytes_list.value
-    context = WhileContextDef.FromString(raw)
+    context = loop_of(draft)
     assert (context.context_name, context.parallel_iterations) == ("f/while_context", 4)
     assert context.back_prop
     assert context.pivot_name == "cond:0"
@@ -64,13 +84,83 @@ def test_a_loop() -> None:
     assert added == "i/Switch/graphfreeze/exit = Exit(i/Switch)"
 
 
-@pytest.mark.parametrize("text", ["x = Placeholder()", BRANCH, INNER])
+def test_branches_in_a_loop() -> None:
+    draft = recovered(COND)
+    assert "cond_context" not in draft.collections
+    false, true = (each.cond_ctxt for each in loop_of(draft).nested_contexts)
+    assert (false.branch, true.branch) == (0, 1)
+    assert false.pred_name == true.pred_name == "id:0"
+    assert true.pivot_name == "p/Enter/graphfreeze/branch_1:0"
+    # What came in from outside the loop goes by its name there, as TensorFlow has it.
+    assert dict(true.values_def.external_values) == {
+        "id:0": "id:0",
+        "y/body:0": "y/1:1",
+        "k:0": "k/1:1",
+        "k/Enter:0": "k/Enter:0",
+    }
+    assert set(true.values_def.values) >= {"true:0", "y/1:0", "y/1:1", true.pivot_name}
+    added = [format_node(draft.graph.nodes[name]) for name in draft.added_nodes()]
+    assert added[1:] == [
+        "p/Enter/graphfreeze/switch = Switch(p/Enter, p/Enter)",
+        "p/Enter/graphfreeze/branch_0 = Identity(p/Enter/graphfreeze/switch)",
+        "p/Enter/graphfreeze/branch_1 = Identity(p/Enter/graphfreeze/switch:1)",
+    ]
+
+
+@pytest.mark.parametrize("text", ["x = Placeholder()", BAD])
 def test_what_is_left_out(text: str) -> None:
-    assert "while_context" not in recovered(text).collections
+    draft = recovered(text)
+    assert not draft.touched
+    assert not draft.collections
 
 
 def test_a_loop_that_is_described() -> None:
-    told = CollectionDef(bytes_list=CollectionDef.BytesList(value=[b""]))
-    draft = recovered(LOOP, while_context=told)
-    assert draft.collections["while_context"] == told
-    assert not draft.touched
+    told = recovered(COND)
+    collections = {"while_context": entries(loop_of(told))}
+    again = Draft(told.base)
+    again.graph, again.collections = told.graph, dict(collections)
+    run(again, [RestoreEnds(), RecoverContexts()])
+    assert again.collections == collections
+    assert not again.touched
+
+
+def test_a_branch_that_the_context_of_its_loop_leaves_out() -> None:
+    """So TensorFlow 1.4 wrote them: the loop, and the branches as if they were in none."""
+    whole = loop_of(recovered(COND))
+    whole.swap_memory = True
+    whole.maximum_iterations_name = "zero:0"
+    flat = WhileContextDef.FromString(whole.SerializeToString())
+    flat.ClearField("nested_contexts")
+    branches = [each.cond_ctxt for each in whole.nested_contexts]
+    draft = recovered(COND, while_context=entries(flat), cond_context=entries(*branches))
+    assert loop_of(draft) == whole
+    assert "cond_context" not in draft.collections
+
+
+def test_a_second_loop_without_a_context() -> None:
+    first = loop_of(recovered(LOOP))
+    first.back_prop = False
+    second = LOOP.replace(" = ", "_2 = ")
+    for name in [line.split(" = ")[0] for line in LOOP.strip().splitlines()]:
+        for old, new in ((f"({name}", f"({name}_2"), (f", {name}", f", {name}_2")):
+            second = second.replace(f"{old})", f"{new})").replace(f"{old},", f"{new},")
+            second = second.replace(f"{old}:", f"{new}:")
+        second = second.replace(f"(^{name})", f"(^{name}_2)")
+    text = LOOP + second.replace("f/while_context", "g/while_context")
+    draft = recovered(text, while_context=entries(first))
+    raws = list(draft.collections["while_context"].bytes_list.value)
+    assert raws[0] == first.SerializeToString()
+    assert WhileContextDef.FromString(raws[1]).context_name == "g/while_context"
+
+
+def test_no_backprop() -> None:
+    assert not loop_of(recovered(LOOP, "f/while_context")).back_prop
+    with pytest.raises(RewriteError, match="did you mean f/while_context"):
+        recovered(LOOP, "f/while_contxt")
+
+
+def test_why_a_loop_was_not_described() -> None:
+    contexts = RecoverContexts()
+    run(Draft(parse_sketch(BAD)), [RestoreEnds(), contexts])
+    reason = contexts.recovered.misfits["f/while_context"]
+    assert reason == "y/Next hands on what is not computed in each run of its body"

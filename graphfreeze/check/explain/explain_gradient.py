@@ -27,6 +27,10 @@ from graphfreeze.model.records import VariableRecord
 from graphfreeze.model.unfolded import Unfolded
 from graphfreeze.model.unfolding import unfold
 from graphfreeze.model.variables import Variable
+from graphfreeze.prepare.recover_contexts import RecoverContexts
+from graphfreeze.prepare.restore_ends import RestoreEnds
+from graphfreeze.rewrite.draft import Draft
+from graphfreeze.rewrite.run import run
 from graphfreeze.schema import GradientDef
 from graphfreeze.train.request import find_losses
 
@@ -48,8 +52,10 @@ def explain_gradient(
     """
     variable = get_variable(model, name)
     losses = find_losses(model.graph, model.collections, loss)
-    unfolded = unfold(model.graph, without=find_own_gradients(model))
-    flow, ends = Flow(unfolded, model.collections), tuple(map(unfolded.ref, losses))
+    draft = Draft(model)
+    run(draft, [RestoreEnds(), RecoverContexts()])  # as gradients are built
+    unfolded = unfold(draft.graph, without=find_own_gradients(model))
+    flow, ends = Flow(unfolded, draft.collections), tuple(map(unfolded.ref, losses))
     record = _answer(model, variable, Search(flow, TensorRef(variable.name), ends))
     return msgspec.structs.replace(
         record,
