@@ -592,7 +592,7 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
     ),
     "TrainError.unrecovered_loop": (
         TrainError.unrecovered_loop("rnn/while_context", "it has 2 LoopConds"),
-        "no while_context describes the loop of frame 'rnn/while_context', and its nodes do not: it",
+        "no while_context describes the loop of frame 'rnn/while_context', and its nodes do not: ",
     ),
     "TrainError.bad_global_step": (
         TrainError.bad_global_step("it is an op Placeholder"),

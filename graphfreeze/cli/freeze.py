@@ -115,6 +115,7 @@ Examples:
 @options.checkpoint
 @options.tags
 @options.clear_devices
+@options.no_backprop
 @options.also
 @options.op_library
 @click.option("--force", is_flag=True, help="Replace OUT if it exists.")
@@ -194,6 +195,7 @@ def _run(chosen: FreezeOptions, plan: FreezePlan, value_plan: ValuePlan) -> Free
         keep_training=chosen.keep_training,
         clear_devices=chosen.clear_devices,
         values=value_plan,
+        no_backprop=chosen.no_backprop,
     )
     with nullcontext(sys.stderr) if chosen.is_graph_file else without_chatter() as stderr:
         if not (chosen.no_train_op or chosen.is_graph_file):

@@ -8,6 +8,7 @@ from graphfreeze.selection.plan import FreezePlan
 from graphfreeze.selection.value_plan import ValuePlan
 
 DEFAULT, DECAYING = "adam", "adamw"
+_BARE = (".pb", ".pbtxt")
 _ROWS = ("freeze_rows", "train_rows", "freeze_words", "train_words")
 _NEEDS = {
     "vocab": ("freeze_words", "train_words", "add_words", "vectors"),
@@ -49,6 +50,7 @@ class FreezeOptions(OutOptions, frozen=True):
     checkpoint: str | None
     tags: str | None
     clear_devices: bool
+    no_backprop: tuple[str, ...]
     also: tuple[str, ...]
     op_library: tuple[str, ...]
     force: bool
@@ -123,6 +125,11 @@ def check_options(chosen: FreezeOptions) -> None:
     if chosen.also and chosen.is_graph_file:
         raise click.UsageError(
             f"--also needs a bundle: {chosen.out} is one file; give OUT without a suffix"
+        )
+    if chosen.no_backprop and chosen.place is not None and chosen.place.suffix in _BARE:
+        raise click.UsageError(
+            f"--no-backprop needs contexts, which {chosen.out} does not hold; "
+            "give OUT without a suffix, or with .meta"
         )
     if chosen.also and chosen.dry_run:
         raise click.UsageError("--also has no meaning with --dry-run, which writes nothing")

@@ -38,6 +38,12 @@ tags = click.option(
 clear_devices = click.option(
     "--clear-devices", is_flag=True, help="Take devices such as /device:GPU:0 off all nodes."
 )
+no_backprop = click.option(
+    "--no-backprop",
+    metavar="FRAME",
+    multiple=True,
+    help="Let no gradient pass a while loop that no context describes, by its frame; repeatable.",
+)
 op_library = click.option(
     "--op-library",
     metavar="FILE.so",

@@ -31,6 +31,7 @@ class ThawOptions(options.OutOptions, frozen=True):
     variables: str
     checkpoint: str | None
     tags: str | None
+    no_backprop: tuple[str, ...]
     force: bool
     json: bool
     verbose: bool
@@ -54,6 +55,7 @@ class ThawOptions(options.OutOptions, frozen=True):
 )
 @options.checkpoint
 @options.tags
+@options.no_backprop
 @click.option("--force", is_flag=True, help="Replace OUT if it exists.")
 @click.option("--dry-run", is_flag=True, help="Do all but write; OUT may be left out.")
 @options.as_json
@@ -85,7 +87,7 @@ def _run(chosen: ThawOptions) -> FreezeRecord:
     model = api.load(chosen.model, checkpoint=chosen.checkpoint, tags=chosen.tags)
     if chosen.place is not None:
         api.check_out(model, chosen.place, force=chosen.force)
-    thawed = api.thaw(model, chosen.constants, chosen.variables)
+    thawed = api.thaw(model, chosen.constants, chosen.variables, no_backprop=chosen.no_backprop)
     api.complete(thawed, chosen.place or "thawed")
     is_written = chosen.place is not None and not chosen.dry_run
     with without_chatter() if is_written else nullcontext(sys.stderr) as stderr:

@@ -151,8 +151,8 @@ class TrainError(GraphfreezeError):
     def unrecovered_loop(cls, frame: str, reason: str) -> TrainError:
         """Name the frame of a loop that has no context, and why its nodes do not tell one."""
         return cls(
-            f"no while_context describes the loop of frame {frame!r}, and its nodes do not: {reason}; "
-            "give the model's .meta, or --stop-gradient behind the loop"
+            f"no while_context describes the loop of frame {frame!r}, and its nodes do not: "
+            f"{reason}; give the model's .meta, or --stop-gradient behind the loop"
         )
 
     @classmethod

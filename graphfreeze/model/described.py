@@ -88,7 +88,8 @@ def differences(first: Described, second: Described) -> Iterator[str]:
     Asked are the nodes and contexts of both graphs: where nodes run; of loops parallel_iterations,
     pivot, Enters and Exits (an Exit by what it lets out); the values that come in from outside.
     Not asked is what no node tells: back_prop, swap_memory, maximum_iterations, what constants
-    wait for, and values that come in and go nowhere."""
+    wait for, and values that come in and go nowhere. Of a value that came into several conds on one
+    predicate a context tells one way."""
     for name in first.graph.nodes:
         one, other = first.paths.get(name, ()), second.paths.get(name, ())
         if name in second.graph and one != other:
@@ -101,8 +102,12 @@ def differences(first: Described, second: Described) -> Iterator[str]:
             f"{path_text(path)} has {one}, and {other}" for one, other in told if one != other
         )
     for path in (each for each in first.contexts if each in second.contexts):
-        if odd := _brought(first, path, second) ^ _brought(second, path, first):
-            yield f"{path_text(path)} brings in {sorted(odd)} once"
+        pairs = _brought(first, path, second), _brought(second, path, first)
+        odd = {outer for outer, _ in pairs[0] ^ pairs[1]} - {
+            outer for outer, _ in pairs[0] & pairs[1]
+        }
+        if odd:
+            yield f"{path_text(path)} brings in {sorted(odd)} in different ways"
 
 
 def path_text(path: Path) -> str:

@@ -165,6 +165,14 @@ CASES = {
         "freeze text_classifier out.pb --freeze hidden --loss loss:0",
         "--loss needs a bundle: the graph file out.pb carries no train_op",
     ),
+    "loops for a graph without contexts": (
+        "freeze frozen_recurrent/graph.pb out.pb --no-backprop rnn/while/while_context",
+        "--no-backprop needs contexts, which out.pb does not hold; give OUT without a suffix",
+    ),
+    "a frame that no loop has": (
+        "freeze frozen_recurrent/graph.pb out.meta --no-backprop rnn/whlie/while_context",
+        "no loop without a context has the frame 'rnn/whlie/while_context'; did you mean rnn/whi",
+    ),
     "an optimizer for nothing": (
         f"{CLASSIFY} --no-train-op --optimizer sgd",
         "--optimizer has no meaning with --no-train-op",

@@ -157,7 +157,7 @@ MISFITS = {
         LOOP.replace("a = Add(b, k)", "w = Switch(b, l)\na = Add(w:1, k)"),
         "n hands on what is not computed in each run of its body",
     ),
-    "no Enter": (LOOP.replace("m = Merge(e, n)", "m = Merge(n, ^k)"), "no Enter begins what m hands on"),
+    "no Enter": (LOOP.replace("m = Merge(e, n)", "m = Merge(n, ^k)"), "no Enter begins what m"),
     "another loop's LoopCond": (
         LOOP + 'e2 = Enter(b) {frame_name: "g"}\ns2 = Switch(e2, c)',
         "s2 goes by c of another loop or branch",

@@ -1,13 +1,16 @@
 """Gradients through loops whose contexts were recovered are those of the loops as they were."""
 
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
+from context_runs import SCRAMBLED, Values, check_gradients, run_gradients, with_loops
 
 from graphfreeze.prepare.recover_contexts import RecoverContexts
+from graphfreeze.prepare.restore_ends import RestoreEnds
 from graphfreeze.read.document import parse_document
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.message import meta_graph
@@ -48,7 +51,35 @@ def scanned(x: Tensor, w: Tensor) -> Tensor:
     return tf.scan(lambda y, row: tf.tanh(tf.matmul(y, w)) + row, tf.stack([x, 2 * x, x]))
 
 
-LOOPS = {"a product": product, "two states": two_states, "an array": scanned}
+def without_a_state(x: Tensor, w: Tensor) -> Tensor:
+    """Return what a loop makes of a counter alone: its body reads no other value of before."""
+
+    def body(i: Tensor, _: Tensor) -> tuple[Tensor, Tensor]:
+        return i + 1, tf.tanh(tf.matmul(x, w)) * tf.cast(i, tf.float32)
+
+    return tf.while_loop(lambda i, _: i < 3, body, [0, x])[1]
+
+
+def in_branches(x: Tensor, w: Tensor) -> Tensor:
+    """Return a loop in a branch, with a cond in it on the predicate around it."""
+    p = tf.reduce_sum(x) < 1.0
+
+    def body(i: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        return i + 1, tf.cond(p, lambda: tf.tanh(tf.matmul(y, w)), lambda: y)
+
+    def loop() -> Tensor:
+        return tf.while_loop(lambda i, _: i < 3, body, [0, x])[1]
+
+    return tf.cond(p, loop, lambda: tf.matmul(x, w)) + tf.cond(p, lambda: x, lambda: w[:2])
+
+
+LOOPS = {
+    "a product": product,
+    "two states": two_states,
+    "an array": scanned,
+    "without a state": without_a_state,
+    "in branches": in_branches,
+}
 
 
 def gradient() -> np.ndarray:
@@ -69,9 +100,19 @@ def test_gradients(loop: Callable[[Tensor, Tensor], Tensor]) -> None:
         expected = gradient()
     pruned: GraphDef = tf.graph_util.extract_sub_graph(plain, ["loss"])
     draft = Draft(parse_document(pruned.SerializeToString(), Path("graph.pb"), None))
-    run(draft, [RecoverContexts()])
+    run(draft, [RestoreEnds(), RecoverContexts()])
     message: MetaGraphDef = meta_graph(draft)
     with tf.Graph().as_default():
         tf.train.import_meta_graph(message)
         assert gradient().tobytes() == expected.tobytes()
     assert np.abs(expected).max() > 0
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Values]]:
+    return run_gradients(sys.executable, tmp_path_factory.mktemp("contexts"))
+
+
+@pytest.mark.parametrize("case", [*with_loops(), *(f"{name}, scrambled" for name in SCRAMBLED)])
+def test_gradients_of_models(case: str, runs: dict[str, list[Values]]) -> None:
+    check_gradients(*runs[case])

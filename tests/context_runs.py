@@ -1,0 +1,116 @@
+"""Gradients through loops whose contexts were recovered, beside those of the whole model."""
+
+import json
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from resource_runs import call
+
+from graphfreeze.model.described import find_described
+from graphfreeze.model.nesting import find_nesting
+from graphfreeze.model.variables import find_variables
+from graphfreeze.prepare.recover_contexts import RecoverContexts
+from graphfreeze.prepare.restore_ends import RestoreEnds
+from graphfreeze.read import load
+from graphfreeze.read.document import parse_document
+from graphfreeze.rewrite.draft import Draft
+from graphfreeze.rewrite.message import meta_graph
+from graphfreeze.rewrite.run import run
+from graphfreeze.schema import GraphDef
+
+TESTS = Path(__file__).parent
+MODELS = TESTS.parent / "testdata" / "models"
+GRADIENTS = TESTS / "tf1" / "gradients.py"
+SCRAMBLED = ("nested_loops", "seq2seq_attention")
+Values = dict[str, npt.NDArray[np.generic]]
+
+
+def with_loops() -> list[str]:
+    """Return the models of which there is a graph with contexts of loops, and a bare one."""
+    bare = [path.parent for path in sorted(MODELS.glob("*/graph.pb"))]
+    metas = {folder.name: folder / "model.ckpt.meta" for folder in bare}
+    return [
+        n for n, path in metas.items() if path.exists() and b"while_context" in path.read_bytes()
+    ]
+
+
+def run_gradients(python: str | Path, folder: Path) -> dict[str, list[Values]]:
+    """Return loss and gradients by case: those of the model, then those of its bare graph."""
+    cases = {name: _jobs(name, folder, {}) for name in with_loops()}
+    for name in SCRAMBLED:
+        names = scrambled_names(load(MODELS / name / "graph.pb").graph.nodes)
+        cases[f"{name}, scrambled"] = _jobs(name, folder, names)
+    listed = folder / "jobs.list"
+    listed.write_text(json.dumps([job for both in cases.values() for job in both]))
+    call(python, GRADIENTS, listed)
+    return {case: [dict(np.load(str(job["out"]))) for job in both] for case, both in cases.items()}
+
+
+def check_gradients(whole: Values, bare: Values) -> None:
+    """Compare all bits; the bare graph may know no gradient that is none, and lacks none."""
+    assert whole.keys() == bare.keys()
+    assert len(whole) > 3
+    assert [key for key in whole if whole[key].tobytes() != bare[key].tobytes()] == []
+
+
+def scrambled_names(nodes: Iterator[str] | dict[str, object]) -> dict[str, str]:
+    """Return names that tell nothing, in an order that tells nothing."""
+    names = [f"n{number}" for number, _ in enumerate(nodes)]
+    random.Random(7).shuffle(names)
+    return dict(zip(nodes, names, strict=True))
+
+
+def scrambled(graph: GraphDef, names: dict[str, str]) -> GraphDef:
+    """Return a graph with other names and another order, of frames too."""
+    frames: dict[bytes, bytes] = {}
+    nodes = sorted(graph.node, key=lambda node: names[node.name])
+    out = GraphDef(node=nodes, versions=graph.versions, library=graph.library)
+    for node in out.node:
+        node.name = names[node.name]
+        node.input[:] = [_renamed(ref, names) for ref in node.input]
+        node.attr.pop("_class", None)
+        if "frame_name" in node.attr:
+            old = bytes(node.attr["frame_name"].s)
+            node.attr["frame_name"].s = frames.setdefault(old, b"frame%d" % len(frames))
+    return out
+
+
+def _renamed(ref: str, names: dict[str, str]) -> str:
+    node, colon, port = ref.removeprefix("^").partition(":")
+    return f"{'^' * ref.startswith('^')}{names[node]}{colon}{port}"
+
+
+def _jobs(name: str, folder: Path, names: dict[str, str]) -> list[dict[str, object]]:
+    """Return what is to be run: the model as it was saved, and its bare graph, recovered."""
+    source = MODELS / name
+    document = json.loads((source / "feeds.json").read_text())
+    graph = GraphDef.FromString((source / "graph.pb").read_bytes())
+    bare = scrambled(graph, names) if names else graph
+    draft = Draft(parse_document(bare.SerializeToString(), source / "graph.pb", None))
+    run(draft, [RestoreEnds(), RecoverContexts(_closed(source) if not names else ())])
+    meta = folder / f"{name}{len(names)}.meta"
+    meta.write_bytes(meta_graph(draft).SerializeToString())
+    old = load(source / "graph.pb").graph
+    keys = [v.name for v in find_variables(old, {}) if v.is_differentiable and v.name in old]
+    told = {"checkpoint": str(source / "model.ckpt"), "loss": document["loss"]}
+    told |= {"feeds": document["feeds"], "variables": {key: key for key in keys}}
+    new = {
+        "loss": _renamed(document["loss"], names) if names else document["loss"],
+        "feeds": {_renamed(k, names) if names else k: v for k, v in document["feeds"].items()},
+        "variables": {key: names.get(key, key) for key in keys},
+    }
+    first = {"meta": str(source / "model.ckpt.meta"), "out": str(meta.with_suffix(".whole.npz"))}
+    second = {"meta": str(meta), "out": str(meta.with_suffix(".bare.npz"))}
+    return [{**told, **first}, {**told, **new, **second}]
+
+
+def _closed(source: Path) -> tuple[str, ...]:
+    """Return the frames of loops in a bare graph that let no gradient pass, as its model tells."""
+    model, bare = load(source / "model.ckpt.meta"), load(source / "graph.pb").graph
+    told = find_described(find_nesting(model.graph), model.collections)
+    pivots = {str(loop.context_name): str(loop.pivot_name) for _, loop in told.loops()}
+    closed = [str(loop.context_name) for _, loop in told.loops() if not loop.back_prop]
+    return tuple(frame for frame in closed if pivots[frame].removesuffix(":0") in bare)
