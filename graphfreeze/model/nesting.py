@@ -95,13 +95,6 @@ class Nesting:
         data = self.graph.data_inputs(switch)
         return switch in self.predicates and data[0] == data[1]
 
-    def regions(self) -> list[Path]:
-        """Return the paths of all loops and branches, each after those around it."""
-        found: dict[Path, None] = {}
-        for path in dict.fromkeys(self.paths.values()):
-            found.update(dict.fromkeys(path[: n + 1] for n in range(len(path))))
-        return list(found)
-
     def origin(self, ref: TensorRef) -> TensorRef:
         """Return the tensor behind Identities that run where that runs."""
         graph = self.graph

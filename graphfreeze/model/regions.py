@@ -20,6 +20,7 @@ from graphfreeze.model.names import TensorRef
 from graphfreeze.model.nesting import CONDITION, NEXTS, Branch, Loop, Misfit, Nesting, Path
 
 _PIVOTS = frozenset({"Identity", "RefIdentity"})
+_POPS = frozenset({"StackPop", "StackPopV2"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,12 +132,17 @@ class Region:
 
 
 def find_regions(nesting: Nesting) -> list[Region]:
-    """Return the loops and branches that are in no other, in the order of the graph."""
-    nodes: dict[Path, list[str]] = {path: [] for path in nesting.regions()}
-    inside: dict[Path, list[Path]] = {path: [] for path in ((), *nodes)}
+    """Return the loops and branches that are in no other, in the order of the graph.
+
+    Left out are nodes aside, and loops of gradients: TensorFlow does not describe them."""
+    graph, closed = nesting.graph, set(gradient_loops(nesting))
+    nodes: dict[Path, list[str]] = {}
     for name, path in nesting.paths.items():
-        if path:
+        if path and name not in graph.aside and closed.isdisjoint(_prefixes(path)):
+            for each in _prefixes(path):
+                nodes.setdefault(each, [])
             nodes[path].append(name)
+    inside: dict[Path, list[Path]] = {path: [] for path in ((), *nodes)}
     for path in nodes:
         inside[path[:-1]].append(path)
 
@@ -146,10 +152,24 @@ def find_regions(nesting: Nesting) -> list[Region]:
     return [region(path) for path in inside[()]]
 
 
+def gradient_loops(nesting: Nesting) -> list[Path]:
+    """Return the loops that pop what another loop pushed: those of gradients, which have none."""
+    pops = (path for name, path in nesting.paths.items() if nesting.graph.op(name) in _POPS)
+    return list(dict.fromkeys(path[: _last_loop(path)] for path in pops if _last_loop(path)))
+
+
+def _last_loop(path: Path) -> int:
+    return max((n for n, step in enumerate(path, 1) if isinstance(step, Loop)), default=0)
+
+
+def _prefixes(path: Path) -> list[Path]:
+    return [path[: n + 1] for n in range(len(path))]
+
+
 def misfits(region: Region) -> Iterator[Misfit]:
     """Yield what keeps a region, or one inside it, from being described."""
-    known = region.path[:1]
-    yield from (each for each in region.nesting.misfits if each.path[:1] == known)
+    known = {each.path for each in region.walk()}
+    yield from (each for each in region.nesting.misfits if each.path in known)
     for each in region.walk():
         if isinstance(each.path[-1], Loop):
             yield from (Misfit(each.path, reason) for reason in _loop_misfits(each))

@@ -1,16 +1,14 @@
 """The loops and branches of a graph that no context describes, where gradients need one."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from graphfreeze.model.control_flow import ENTERS, SWITCHES
 from graphfreeze.model.described import Described, find_described
 from graphfreeze.model.graph import Graph
 from graphfreeze.model.nesting import Branch, Loop, Misfit, Nesting, find_nesting
-from graphfreeze.model.regions import Region, find_regions, misfits
+from graphfreeze.model.regions import Region, find_regions, gradient_loops, misfits
 from graphfreeze.schema import CollectionDef
-
-_POPS = frozenset({"StackPop", "StackPopV2"})
 
 
 @dataclass(frozen=True)
@@ -45,14 +43,12 @@ class RecoveredContexts:
 def find_undescribed(graph: Graph, collections: Mapping[str, CollectionDef]) -> Undescribed:
     """Return what no context describes.
 
-    Without any context that is all of it. With some it is what holds a loop, or is in one; but a
-    branch in a loop of gradients, which pops what another loop pushed, never has a context. Nodes
-    aside need none."""
+    Without any context that is all of it, with some what holds a loop or is in one."""
     nesting = find_nesting(graph) if _has_control_flow(graph) else Nesting(graph)
     told, tops = find_described(nesting, collections), find_regions(nesting)
     bare = [each for each in tops if _lacks_context(each, told)]
     odd = {each.path: list(misfits(each)) for each in bare}
-    reasons = _endless(nesting, tops)
+    reasons = _endless(nesting)
     for each in bare:
         reasons |= dict(_reasons(each, odd[each.path]))
     return Undescribed(tuple(each for each in bare if not odd[each.path]), reasons, told)
@@ -68,11 +64,17 @@ def _has_control_flow(graph: Graph) -> bool:
     return any(graph.op(name) in ENTERS | SWITCHES for name in graph.nodes)
 
 
-def _endless(nesting: Nesting, tops: Iterable[Region]) -> dict[str, str]:
+def of_gradients(nesting: Nesting) -> dict[str, str]:
+    """Return the frames of loops of gradients, and why they have no context."""
+    reason = "it is a loop of gradients, which TensorFlow does not take gradients of"
+    return {step.frame: reason for *_, step in gradient_loops(nesting) if isinstance(step, Loop)}
+
+
+def _endless(nesting: Nesting) -> dict[str, str]:
     """Return the frames of loops that no node is placed in, and why."""
-    placed = {each.path[0] for each in tops}
-    found = ((each.path[0], each.reason) for each in nesting.misfits)
-    return {step.frame: why for step, why in found if isinstance(step, Loop) and step not in placed}
+    placed = set(nesting.paths.values())
+    found = ((each.path[0], each.reason) for each in nesting.misfits if each.path not in placed)
+    return {step.frame: why for step, why in found if isinstance(step, Loop)}
 
 
 def _reasons(region: Region, found: Sequence[Misfit]) -> Iterator[tuple[str, str]]:
@@ -84,15 +86,8 @@ def _reasons(region: Region, found: Sequence[Misfit]) -> Iterator[tuple[str, str
 
 
 def _lacks_context(region: Region, told: Described) -> bool:
-    graph, inside = region.graph, list(region.walk())
-    nodes = [name for each in inside for name in each.nodes]
-    if graph.aside.intersection(nodes):
-        return False
     if not told.tops:
         return True
-    loops = [each.path for each in inside if isinstance(each.path[-1], Loop)]
-    if any(path not in told.contexts for path in loops):
-        return True
-    is_of_gradients = any(graph.op(name) in _POPS for name in nodes)
-    untold = any(each.path not in told.contexts for each in inside if each.nodes)
-    return bool(loops) and not is_of_gradients and untold
+    inside = [each for each in region.walk() if each.nodes]
+    has_loop = any(isinstance(each.path[-1], Loop) for each in inside)
+    return has_loop and any(each.path not in told.contexts for each in inside)

@@ -12,7 +12,7 @@ from graphfreeze.model.control_flow import CONTEXTS, ENTERS
 from graphfreeze.model.names import TensorRef
 from graphfreeze.model.nesting import frame_name
 from graphfreeze.model.reads import writers
-from graphfreeze.model.undescribed import find_undescribed
+from graphfreeze.model.undescribed import find_undescribed, of_gradients
 from graphfreeze.model.updates import kept_updates
 from graphfreeze.model.variables import REF_OPS, RESOURCE_OPS, TRAINABLE, Variable
 from graphfreeze.rewrite.builder import MARK
@@ -164,8 +164,9 @@ def _refusing_loops(draft: Draft, losses: Sequence[TensorRef]) -> Iterator[None]
         graph = draft.graph
         above = graph.ancestors(ref.node for ref in losses)
         frames = {frame_name(graph, name) for name in above if graph.op(name) in ENTERS}
-        misfits = find_undescribed(graph, draft.collections).misfits
-        passed = next((each for each in misfits.items() if each[0] in frames), None)
+        found = find_undescribed(graph, draft.collections)
+        reasons = {**of_gradients(found.told.nesting), **found.misfits}
+        passed = next((each for each in reasons.items() if each[0] in frames), None)
         if passed is None:
             raise
         raise TrainError.unrecovered_loop(*passed) from error

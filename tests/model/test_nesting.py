@@ -6,6 +6,7 @@ from graphfreeze.model.graph import Graph
 from graphfreeze.model.names import parse_ref
 from graphfreeze.model.nesting import Branch, Loop, Path, find_nesting
 from graphfreeze.model.regions import find_regions, misfits
+from graphfreeze.model.undescribed import of_gradients
 from graphfreeze.read.sketch import parse_sketch
 
 X = "x = Placeholder() {shape: [2]}\np = Placeholder() {dtype: bool}\n"
@@ -142,6 +143,19 @@ def test_what_comes_into_regions() -> None:
     assert {str(k): str(v) for k, v in inner.brought.items()} == {"k2": "k", "q2": "q"}
     brought = [{str(k): str(v) for k, v in each.brought.items()} for each in inner.inner]
     assert brought == [{"sw:1": "b2"}, {"sw1": "b2"}]
+
+
+def test_loops_of_gradients_and_nodes_aside_are_left_out() -> None:
+    told = graph(LOOP + "h = StackV2(x)\nv = StackPopV2(h, ^b)\nz = Add(a, v)\n")
+    nesting = find_nesting(told)
+    assert find_regions(nesting) == []
+    assert of_gradients(nesting) == {
+        "f": "it is a loop of gradients, which TensorFlow does not take gradients of"
+    }
+    told = graph(COND)
+    told.aside = frozenset({"in", "one", "t", "add"})
+    (region,) = find_regions(find_nesting(told))
+    assert region.nodes == ("other", "neg")
 
 
 MISFITS = {
