@@ -21,10 +21,11 @@ class CopiedRecord(msgspec.Struct, frozen=True):
     """Functions that were copied for calls which are given what is frozen.
 
     ``functions`` has the original's name by that of each copy; ``operations`` counts by op what the
-    copies have besides, stops and masks."""
+    copies have besides, stops and masks. ``others`` are new functions that the train_op brought."""
 
     functions: dict[str, str] = {}
     operations: dict[str, int] = {}
+    others: int = 0
 
 
 def copied_from(name: str) -> str | None:

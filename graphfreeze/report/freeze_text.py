@@ -172,9 +172,12 @@ def _changes(
 def _copied(record: FreezeRecord, most: int | None) -> Iterator[tuple[str, Sequence[str]]]:
     """Yield the functions that were copied, and what is new in the copies."""
     copied = record.copied
-    if copied.functions:
-        count = len(copied.functions)
-        yield "functions", [f"{count:,} copied for what is frozen; the originals stay"]
+    copies = f"{len(copied.functions):,} copied for what is frozen" if copied.functions else ""
+    others = f"{copied.others:,} added by the train_op" if copied.others else ""
+    if copies or others:
+        told = ", ".join(filter(None, (copies, others)))
+        yield "functions", [f"{told}; those of the model stay"]
+    if copied.operations:
         ops = Counter(copied.operations).most_common()
         yield "  new ops", some_of([f"{op} {count:,}" for op, count in ops], most)
 

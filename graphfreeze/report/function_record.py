@@ -28,12 +28,14 @@ def function_reads(model: Model, names: Collection[str]) -> Iterator[FunctionRea
 def copied_record(draft: Draft) -> CopiedRecord:
     """Return the copies of functions that calls were given, and what is new in them."""
     functions, copies, new = draft.graph.functions, dict[str, str](), Counter[str]()
-    for name in functions.keys() - draft.base.graph.functions.keys():
+    added = functions.keys() - draft.base.graph.functions.keys()
+    for name in added:
         source = copied_from(name)
         if source is not None and source in functions:
             copies[name] = source
             new += _ops(functions[name]) - _ops(functions[source])
-    return CopiedRecord(dict(sorted(copies.items())), dict(sorted(new.items())))
+    others = len(added) - len(copies)
+    return CopiedRecord(dict(sorted(copies.items())), dict(sorted(new.items())), others)
 
 
 def _ops(function: FunctionDef) -> Counter[str]:

@@ -22,6 +22,7 @@ from graphfreeze.schema import MetaGraphDef, NodeDef, types_pb2
 MODELS = Path(__file__).parents[2] / "testdata" / "models"
 NAMES = ["text_classifier", "bert_tiny", "resource_mlp", "conv_bn", "bare_graph"]
 TABLE_NAMES = ["tied_softmax", "nce", "partitioned_mod", "partitioned_div", "loop_lookup"]
+FUNCTION_NAMES = ["function_calls"]
 TRAINED_NAMES = ["adam_clipped", "bert_adamw", "momentum_ema", "wide_deep", "gan", "partitioned_ps"]
 TRAIN_OP = "graphfreeze/train_op"
 ADAM = "graphfreeze/graphfreeze_Adam/update_word_embedding/AssignSub"
@@ -70,6 +71,39 @@ def lead(taken: str, other: str) -> Change:
                     if name == taken:
                         node.input[slot] = other
                         changed += 1
+        assert changed
+
+    return change
+
+
+def lead_in_functions(taken: str, other: str) -> Change:
+    """Let all in the bodies of functions that takes a tensor take another one."""
+
+    def change(meta: MetaGraphDef) -> None:
+        changed = 0
+        for function in meta.graph_def.library.function:
+            for node in function.node_def:
+                for slot, name in enumerate(node.input):
+                    if name == taken:
+                        node.input[slot] = other
+                        changed += 1
+        assert changed
+
+    return change
+
+
+def write_in_functions(argument: str) -> Change:
+    """Let the bodies of all functions that are handed a variable add to it."""
+
+    def change(meta: MetaGraphDef) -> None:
+        changed = 0
+        for function in meta.graph_def.library.function:
+            if argument in {arg.name for arg in function.signature.input_arg}:
+                read = next(node.name for node in function.node_def if argument in node.input)
+                made = function.node_def.add(name="sabotage", op="AssignAddVariableOp")
+                made.input.extend([argument, f"{read}:value:0"])
+                made.attr["dtype"].type = types_pb2.DT_FLOAT
+                changed += 1
         assert changed
 
     return change
@@ -267,6 +301,24 @@ SABOTAGE: dict[str, tuple[str, Change, list[str]]] = {
         add_slot,
         ["hidden/kernel is frozen and has 1 slot of the optimizer"],
     ),
+    "a stop in a function bypassed": (
+        "function_calls",
+        lead_in_functions(
+            "add_1/ReadVariableOp/graphfreeze/stop:output:0", "add_1/ReadVariableOp:value:0"
+        ),
+        [
+            f"{call} > add_1 takes {call} > add_1/ReadVariableOp past its StopGradient"
+            for call in ("StatefulPartitionedCall", "StatefulPartitionedCall_2")
+        ],
+    ),
+    "a writer in a function": (
+        "function_calls",
+        write_in_functions("add_1_readvariableop_shift"),
+        [
+            "StatefulPartitionedCall > sabotage (op AssignAddVariableOp) writes the frozen shift; "
+            f"path {TRAIN_OP} -> "
+        ],
+    ),
     "another shape": (
         "text_classifier",
         other_shape,
@@ -283,7 +335,7 @@ def changed(made: Made, change: Change, to: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("name", [*NAMES, *TABLE_NAMES, *TRAINED_NAMES])
+@pytest.mark.parametrize("name", [*NAMES, *TABLE_NAMES, *FUNCTION_NAMES, *TRAINED_NAMES])
 def test_what_a_freeze_wrote_passes(name: str, make_bundle: Callable[..., Made]) -> None:
     assert static(make_bundle(name).folder) == (PASSED, [])
 

@@ -11,6 +11,7 @@ from graphfreeze.check.proof.steps import (
     Storage,
     find_hidden_writers,
     find_path,
+    nodes_run,
     resource_name,
 )
 from graphfreeze.check.proof.values_at_rest import make_evaluator
@@ -88,7 +89,7 @@ class _Proof:
     @cached_property
     def reached(self) -> set[str]:
         """The nodes that a step runs."""
-        return self.graph.ancestors(self.step.ends(self.draft))
+        return nodes_run(self.graph, self.step.ends(self.draft))
 
     @cached_property
     def evaluator(self) -> Evaluator:
@@ -132,7 +133,7 @@ class _Proof:
         graph, told = self.graph, self.unfolded
         trained, besides = self.step.train_ops(self.draft), self.step.besides(self.draft)
         path = find_path(graph, trained, writer) or find_path(graph, besides, writer)
-        (name,), steps = told.steps([writer]), told.steps(path)
+        (name,), steps = told.steps([writer]), told.steps(path or [writer])
         return Breach(name, told.op(name), variable.name, tuple(steps), reason)
 
     def _hidden(self) -> Iterator[Breach]:

@@ -11,6 +11,8 @@ from graphfreeze.model.unfolded import own_name
 from graphfreeze.model.variables import ONLY_READ, REF_OPS, RESOURCE_OPS
 from graphfreeze.schema import FunctionDef, NodeDef
 
+_ITERATORS = ("Iterator", "AnonymousIterator", "MultiDeviceIterator")
+_MAKERS = frozenset({"MakeIterator", "MultiDeviceIteratorInit"})
 Storage = tuple[str, str, bool]  # container, name, whether it is a resource
 
 
@@ -30,6 +32,20 @@ def find_path(graph: Graph, sources: Sequence[str], target: str) -> list[str]:
                 came[ref.node] = name
                 todo.append(ref.node)
     return []
+
+
+def nodes_run(graph: Graph, ends: Sequence[str]) -> set[str]:
+    """Return the nodes that run when these are fetched.
+
+    Who takes the next element of an iterator runs the data sets that iterators were made of."""
+    found = graph.ancestors(ends)
+    if any(graph.op(name).startswith(_ITERATORS) for name in found):
+        todo = [name for name in graph.nodes if graph.op(name) in _MAKERS]
+        for name in todo:  # what these wait for runs once, when the iterator is made
+            above = {ref.node for ref in graph.data_inputs(name)} & graph.nodes.keys()
+            todo += sorted(above - found)
+            found |= above
+    return found
 
 
 def resource_name(node: NodeDef) -> Storage:

@@ -366,6 +366,14 @@ GIVES = """h = _Arg() {T: resource}
 v = _Arg()
 same = Identity(h)
 return:h = _Retval(same)"""
+MAP = """size = Const() {value: 3}
+d = RangeDataset(size, size, size) {output_types: [int64], output_shapes: [[]]}
+m = MapDataset(d, r) {f: writes, Targuments: [resource], output_types: [float32], \
+output_shapes: [[4]]}
+begun = AssignVariableOp(r, x)
+i2 = IteratorV2() {output_types: [float32], output_shapes: [[4]]}
+made = MakeIterator(m, i2, ^begun)
+"""
 CARRIES = """v = _Arg()
 h = _Arg() {T: resource}
 a = AssignAddVariableOp(h, v)
@@ -471,6 +479,12 @@ IN_FUNCTIONS = {
         "t (op SymbolicGradient) writes r without a guard: function opens opens it by its name; "
         "path t",
     ),
+    "a data set that a step takes from": (
+        MAP + "n = IteratorGetNext(i2) {output_types: [float32], output_shapes: [[4]]}\n"
+        "t = NoOp(^n)",
+        "m (op MapDataset) writes the frozen r; path m",
+    ),
+    "a data set that is not taken from": (MAP + "t = NoOp(^x)", ""),
     "a function that is not there": (
         "t = StatefulPartitionedCall(r) {Tout: [float32], f: lost}",
         "t (op StatefulPartitionedCall) writes the frozen r; path t",
