@@ -105,11 +105,14 @@ def _describe(
 
 
 def _read(graph: Graph, variable: Variable, builder: Builder) -> TensorRef:
-    """Return a read of the variable, a new one if the graph has none of its own."""
-    found = [ref for ref in reads(graph, variable) if ref.node != variable.name]
-    if found:
-        return found[0]
+    """Return a read of the variable, a new one if the graph has none of its own.
+
+    What an Enter or a Switch hands on is read in a loop or a branch, and nobody can fetch that."""
     handle, dtype = (TensorRef(variable.name),), variable.dtype
+    plain = (ref for ref in reads(graph, variable) if ref.node != variable.name)
+    found = next((ref for ref in plain if handle[0] in graph.data_inputs(ref.node)), None)
+    if found is not None:
+        return found
     if variable.kind == "resource":
         return builder.add("read", "ReadVariableOp", handle, {"dtype": dtype})
     return builder.add("read", "Identity", handle, {"T": dtype})

@@ -156,6 +156,31 @@ def test_a_saver_by_other_names() -> None:
     assert described.initializer_name == "restoring"
 
 
+SNAPSHOTS = {
+    "its own": ("r = ReadVariableOp(v)", "r:0"),
+    "in a loop, and its own": (
+        'e = Enter(v) {frame_name: "f"}\ni = ReadVariableOp(e)\nr = ReadVariableOp(v)',
+        "r:0",
+    ),
+    "in a loop alone": (
+        'e = Enter(v) {frame_name: "f"}\ni = ReadVariableOp(e)',
+        "v/graphfreeze/read:0",
+    ),
+    "in a branch alone": (
+        "p = Placeholder() {dtype: bool}\ns = Switch(v, p)\ni = ReadVariableOp(s:1)",
+        "v/graphfreeze/read:0",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "snapshot"), SNAPSHOTS.values(), ids=SNAPSHOTS)
+def test_what_is_fetched_of_a_variable(text: str, snapshot: str) -> None:
+    draft = Draft(drawn(f"v = VarHandleOp() {{shape: [2]}}\n{text}"))
+    run(draft, [RecoverCollections()])
+    (described,) = variable_entries(draft.collections, "variables")
+    assert described.snapshot_name == snapshot
+
+
 HALF = {
     "no end to save": SAVER.replace("saved = Identity(f, ^save)", ""),
     "no end to restore": SAVER.replace("restored = NoOp(^restoring)", ""),
