@@ -116,6 +116,27 @@ def write_named_feeds(
     (folder / "feeds.json").write_text(json.dumps(document) + "\n")
 
 
+def write_gradients(
+    folder: Path,
+    losses: list[tf.Tensor],
+    variables: list[tf.Variable],
+    feeds: dict[tf.Tensor, object],
+) -> None:
+    """Write ``gradients.json``: by loss and variable, as the process knows them that built it all.
+
+    What is saved has lost how the functions are to be differentiated."""
+    names = [variable.op.name for variable in variables]
+    found = {loss.op.name: tf.gradients(loss, variables) for loss in losses}
+    told = {}
+    with new_session() as session:
+        tf.train.Saver(variables).restore(session, str(folder / "model.ckpt"))
+        for name, gradients in found.items():
+            pairs = [(n, g) for n, g in zip(names, gradients) if g is not None]
+            dense = {n: tf.convert_to_tensor(g) for n, g in pairs}
+            told[name] = {n: v.tolist() for n, v in session.run(dense, feeds).items()}
+    (folder / "gradients.json").write_text(json.dumps(told, sort_keys=True) + "\n")
+
+
 def draw_integers(seed: int, bound: int, shape: Sequence[int]) -> np.ndarray:
     """Draw int32 values in ``[0, bound)``."""
     return np.random.RandomState(seed).randint(bound, size=shape).astype(np.int32)

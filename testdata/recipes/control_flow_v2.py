@@ -13,6 +13,7 @@ from common import (
     new_session,
     write_bare_graph,
     write_feeds,
+    write_gradients,
     write_model,
 )
 from tensorflow.python.framework import function
@@ -33,7 +34,7 @@ class Weights(NamedTuple):
 
 
 def make(folder: Path) -> None:
-    """Build the forward graph, initialize it, and save."""
+    """Build the forward graph, save it, and then let 1.15 tell its gradients."""
     tf.enable_control_flow_v2()
     ids = tf.placeholder(tf.int32, [LENGTH, BATCH], name="ids")
     is_deep = tf.placeholder(tf.bool, [], name="is_deep")
@@ -59,6 +60,7 @@ def make(folder: Path) -> None:
         targets: draw_floats(2, [BATCH, WIDTH]),
     }
     write_feeds(folder, loss, feeds, [outputs])
+    write_gradients(folder, [loss], list(weights), feeds)
 
 
 def get_weights() -> Weights:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import NamedTuple
 
 import tensorflow as tf
-from common import draw_floats, draw_integers, new_session, write_feeds, write_model
+from common import (
+    draw_floats,
+    draw_integers,
+    new_session,
+    write_feeds,
+    write_gradients,
+    write_model,
+)
 from tensorflow.python.framework import function
 
 WORDS, WIDTH, BATCH, STEPS = 20, 4, 6, 3
@@ -134,24 +140,3 @@ def add_guided(weights: Weights, state: tf.Tensor) -> tf.Tensor:
         return guided(tf.matmul(state, weights.mix))
 
     return guiding(state)
-
-
-def write_gradients(
-    folder: Path,
-    losses: list[tf.Tensor],
-    variables: list[tf.Variable],
-    feeds: dict[tf.Tensor, object],
-) -> None:
-    """Write ``gradients.json``: by loss and variable, as the process knows them that built it all.
-
-    What is saved has lost how the functions are to be differentiated."""
-    names = [variable.op.name for variable in variables]
-    found = {loss.op.name: tf.gradients(loss, variables) for loss in losses}
-    told = {}
-    with new_session() as session:
-        tf.train.Saver(variables).restore(session, str(folder / "model.ckpt"))
-        for name, gradients in found.items():
-            pairs = [(n, g) for n, g in zip(names, gradients) if g is not None]
-            dense = {n: tf.convert_to_tensor(g) for n, g in pairs}
-            told[name] = {n: v.tolist() for n, v in session.run(dense, feeds).items()}
-    (folder / "gradients.json").write_text(json.dumps(told, sort_keys=True) + "\n")
