@@ -34,7 +34,7 @@ class Bounds:
 
 @dataclass(frozen=True)
 class BoundFinder:
-    """Looks for bounds in one graph; ``tables`` are its variables, put together."""
+    """Looks for bounds in one graph, unfolded; ``tables`` are its variables, put together."""
 
     graph: Graph
     tables: tuple[Table, ...]

@@ -15,6 +15,7 @@ from graphfreeze.model.model import Model
 from graphfreeze.model.names import TensorRef
 from graphfreeze.model.static_shapes import find_shape
 from graphfreeze.model.tables import find_tables
+from graphfreeze.model.unfolding import unfold
 
 
 @dataclass(frozen=True)
@@ -64,9 +65,8 @@ class ChosenFeeds:
         return {name: value for name, value in drawn.items() if name.partition(":")[0] in graph}
 
     def _planner(self, model: Model) -> FeedPlanner:
-        finder = BoundFinder(
-            model.graph, find_tables(model.graph, model.variables, model.saver_ops)
-        )
+        tables = find_tables(model.graph, model.variables, model.saver_ops)
+        finder = BoundFinder(unfold(model.graph).graph, tables)
         return FeedPlanner(finder, self.batch, model.producer)
 
     def _shape_of(self, ref: TensorRef) -> tuple[int, ...]:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from graphfreeze.check.feeds.bounds import BoundFinder
+from graphfreeze.check.feeds.id_paths import arrivals
 from graphfreeze.check.feeds.placeholder_shapes import find_placeholder_shape, guess_shape
 from graphfreeze.check.feeds.scalar_feeds import find_scalar
 from graphfreeze.check.feeds.widths import find_dimension
@@ -91,12 +92,22 @@ class FeedPlanner:
         return guess_shape(self._graph, name, self.batch), "; shape guessed"
 
     def _floats(self, told: FeedSpec, guess: str) -> FeedSpec:
-        takers = self._graph.edges_from(told.name.partition(":")[0])
+        name = told.name.partition(":")[0]
+        takers = self._graph.edges_from(name)
         taken = [_POSITIVE.get(self._graph.op(e.consumer)) == e.slot for e in takers]
         if any(taken):
             ops = [e.consumer for e, is_it in zip(takers, taken, strict=True) if is_it]
             return replace(told, kind=UNIFORM, low=0.05, high=1, source=f"{ops[0]} takes it{guess}")
+        bounds = self.finder.find(TensorRef(name))
+        if bounds is not None and bounds.high is not None and self._is_rounded(name):
+            return self._integers(told, guess)
         return replace(told, kind=NORMAL, source="its type" + guess)
+
+    def _is_rounded(self, name: str) -> bool:
+        """Tell whether its numbers are made whole ones, as Keras does with ids."""
+        takers = (each.edge.consumer for each in arrivals(self._graph, TensorRef(name)))
+        casts = (self._graph.nodes[each] for each in takers if self._graph.op(each) == "Cast")
+        return any(node.attr["DstT"].type in WHOLE for node in casts)
 
     def _integers(self, told: FeedSpec, guess: str) -> FeedSpec:
         bounds = self.finder.find(TensorRef(told.name.partition(":")[0]))

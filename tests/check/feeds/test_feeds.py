@@ -41,6 +41,12 @@ CASES = {
         W + IDS + ZERO + "flat = Const() {value: [-1]}\na = Cast(x) {DstT: int64}\n"
         "b = Reshape(a, flat)\nc = ExpandDims(b, zero)\ny = GatherV2(r, c, zero)",
         [8, 6], "0 to 49", OF_W),
+    "ids that come as floats": (
+        W + ZERO + "x = Placeholder() {shape: [?, 6]}\nc = Cast(x) {DstT: int32}\n"
+        "y = GatherV2(r, c, zero)", [8, 6], "0 to 49", OF_W),
+    "floats that are cast and compared": (
+        ZERO + "x = Placeholder() {shape: [?]}\nc = Cast(x) {DstT: int32}\ny = Less(c, zero)",
+        [8], "normal", "its type"),
     "ids joined with others": (
         W + VECTOR + ZERO + "more = Const() {value: [1, 2]}\nall = ConcatV2(x, more, zero)\n"
         "y = GatherV2(r, all, zero)", [8], "0 to 49", OF_W),
@@ -123,6 +129,30 @@ def test_inferred(text: str, shape: list[int], values: str, source: str) -> None
     found = infer(text)
     feed = found.get("x:0") or found["learning_rate:0"]
     assert (feed.shape, feed.values, feed.source) == (shape, values, source)
+
+
+LOOKS_UP = """h = _Arg() {T: resource}
+ids = _Arg() {T: int32}
+row = _Arg() {T: int32}
+zero = Const() {value: 0}
+some = GatherV2(ids, row, zero)
+l = ResourceGather(h, some) {dtype: float32}
+return:l = _Retval(l)"""
+CALLS = """row = _Arg() {T: int32}
+h = _Arg() {T: resource}
+ids = _Arg() {T: int32}
+c = looks_up(h, ids, row)
+return:c = _Retval(c)"""
+
+
+def test_ids_that_a_function_looks_up() -> None:
+    text = "w = VarHandleOp() {shape: [50, 4]}\nrow = Const() {value: 1}\n" + IDS
+    model = parse_sketch(
+        text + "y = StatefulPartitionedCall(row, w, x) {Tout: [float32], f: calls}",
+        functions={"looks_up": LOOKS_UP, "calls": CALLS},
+    )
+    feeds = ChosenFeeds((model,), (), 8, 0).infer(["x"])
+    assert feed_records(feeds.specs) == [FeedRecord("x:0", "int32", [8, 6], "0 to 49", OF_W)]
 
 
 UNKNOWN = {
