@@ -69,6 +69,15 @@ CASES = {
         K + VECTOR + "b = VariableV2() {shape: [7]}\nbr = Identity(b)\nm = MatMul(h, kr)\n"
         "logits = BiasAdd(m, br)\ny = SparseSoftmaxCrossEntropyWithLogits(logits, x)",
         [8], "0 to 6", "classes of y"),
+    "labels as Keras has them": (
+        K + "x = Placeholder() {shape: [?, ?]}\nc = Cast(x) {DstT: int64}\n"
+        "flat = Const() {value: [-1]}\nl = Reshape(c, flat)\nlogits = MatMul(h, kr)\n"
+        "y = SparseSoftmaxCrossEntropyWithLogits(logits, l)", [8, 1], "0 to 6", "classes of y"),
+    "labels of each step": (
+        K + "x = Placeholder() {dtype: int32, shape: [?, ?]}\nflat = Const() {value: [-1]}\n"
+        "h3 = Placeholder() {shape: [?, ?, 4]}\nlogits = BatchMatMulV2(h3, kr)\n"
+        "rows = Const() {value: [-1, 7]}\nf = Reshape(logits, rows)\nl = Reshape(x, flat)\n"
+        "y = SparseSoftmaxCrossEntropyWithLogits(f, l)", [8, 8], "0 to 6", "classes of y"),
     "labels of a tied softmax": (
         W + VECTOR + "h = Placeholder() {shape: [?, 4]}\nl = MatMul(h, r) {transpose_b: true}\n"
         "y = SparseSoftmaxCrossEntropyWithLogits(l, x)", [8], "0 to 49", "classes of y"),
