@@ -4,9 +4,11 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from graphfreeze.errors.base import joined, listed
 from graphfreeze.model.records import VariableRecord
+from graphfreeze.model.updates import looped_updates
 from graphfreeze.report.columns import size_text
 from graphfreeze.report.lines import PARTLY, byte_count
 from graphfreeze.report.wholes import whole_variables
+from graphfreeze.rewrite.draft import Draft
 from graphfreeze.train.optimizers import OPTIMIZERS, Known, known_by
 
 _LEAST = 1 << 20  # bytes of a table or of what it saves, to speak of
@@ -27,6 +29,16 @@ def left_out_notes(tags: Iterable[str]) -> Iterator[str]:
             f"the SavedModel leaves out the source's MetaGraph of the tags {each}: the checkpoint "
             "that is written lacks keys that it restores, or has other shapes under them, or an "
             "asset of it is missing"
+        )
+
+
+def update_notes(draft: Draft) -> Iterator[str]:
+    """Yield the update_ops that no train_op runs, as they are inside loops."""
+    looped = looped_updates(draft.graph, draft.collections)
+    if looped:
+        yield (
+            f"update_ops: the train_op does not run {listed(looped, most=3)}: inside a while loop, "
+            "nothing outside of it can wait for them"
         )
 
 

@@ -13,7 +13,7 @@ from graphfreeze.model.names import TensorRef
 from graphfreeze.model.nesting import frame_name
 from graphfreeze.model.reads import writers
 from graphfreeze.model.undescribed import find_undescribed, of_gradients
-from graphfreeze.model.updates import kept_updates
+from graphfreeze.model.updates import kept_updates, looped_updates
 from graphfreeze.model.variables import REF_OPS, RESOURCE_OPS, TRAINABLE, Variable
 from graphfreeze.rewrite.builder import MARK
 from graphfreeze.rewrite.draft import Draft
@@ -173,9 +173,11 @@ def _refusing_loops(draft: Draft, losses: Sequence[TensorRef]) -> Iterator[None]
 
 
 def _updates(draft: Draft, selection: Selection) -> list[str]:
-    """Return the UPDATE_OPS that write no frozen variable."""
+    """Return the UPDATE_OPS that write no frozen variable and that a step can wait for."""
     frozen = [name for v in selection.frozen for name in writers(draft.graph, v)]
-    return kept_updates(draft.graph, draft.collections, frozen)
+    looped = looped_updates(draft.graph, draft.collections)
+    kept = kept_updates(draft.graph, draft.collections, frozen)
+    return [name for name in kept if name not in looped]
 
 
 def _snapshot(tf: ModuleType) -> Snapshot:
