@@ -29,6 +29,7 @@ ONLY_READ = frozenset(  # ops that take a handle and never write through it
         "VariableShape",
         "VarIsInitializedOp",
         "DisableCopyOnRead",
+        *("Shape", "ShapeN", "Size", "Rank"),  # of the handle: gradients of 1.15 in loops take it
     }
 )
 LOCAL = ("local_variables", "metric_variables")

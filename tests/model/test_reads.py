@@ -66,6 +66,7 @@ USES = {
                                "", "", "a"),
     "resource, an unknown op": (H + "a = Mystery(w)", "w", "", "", "a"),
     "resource, its state": (H + "a = VarIsInitializedOp(w)\nb = VariableShape(w)", "w", "", "", ""),
+    "resource, the shape of its handle": (H + "a = Shape(w)", "w", "", "", ""),
 }  # fmt: skip
 
 
