@@ -2,15 +2,12 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
 
-from graphfreeze.model.control_flow import CONTEXTS, node_of
+from graphfreeze.model.control_flow import CONTEXTS, Context, nested_contexts, node_of
 from graphfreeze.model.graph import Graph
 from graphfreeze.model.names import parse_ref
 from graphfreeze.model.nesting import Branch, Loop, Nesting, Path
-from graphfreeze.schema import CollectionDef, CondContextDef, WhileContextDef
-
-Context: TypeAlias = WhileContextDef | CondContextDef
+from graphfreeze.schema import CollectionDef, WhileContextDef
 
 
 @dataclass(frozen=True)
@@ -72,14 +69,6 @@ def _add(found: Described, context: Context, around: Path) -> None:
     found.paths.update((name, path) for name in own if name in found.graph)
     for inner in nested_contexts(context):
         _add(found, inner, path)
-
-
-def nested_contexts(context: Context) -> Iterator[Context]:
-    """Yield the contexts right inside one."""
-    for nested in context.nested_contexts:
-        which = nested.WhichOneof("ctxt")
-        if which is not None:
-            yield getattr(nested, which)
 
 
 def differences(first: Described, second: Described) -> Iterator[str]:

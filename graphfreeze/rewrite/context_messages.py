@@ -3,8 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from graphfreeze.model.attrs import find_attr
-from graphfreeze.model.control_flow import EXITS
-from graphfreeze.model.described import Context
+from graphfreeze.model.control_flow import EXITS, Context
 from graphfreeze.model.graph import Graph
 from graphfreeze.model.names import TensorRef
 from graphfreeze.model.nesting import Branch, Loop, Path
