@@ -1,11 +1,11 @@
-"""What the handles are that functions take: type and shape of their variables.
+"""What the handles are that functions take and give back: type and shape of their variables.
 
 Only today's TensorFlow writes this into functions. Without it, its gradients of a loop or branch
-inside another fail where one branch leaves a variable alone. The draft and what is written stay as
-they are.
+inside another fail where one branch leaves a variable alone, and those of a call that gives handles
+back, as one does that 1.15 trained. The draft and what is written stay as they are.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from graphfreeze.model.attrs import find_attr
@@ -14,7 +14,7 @@ from graphfreeze.model.calls import Call, find_calls
 from graphfreeze.model.graph import Graph
 from graphfreeze.model.names import TensorRef
 from graphfreeze.model.reads import passed_on
-from graphfreeze.schema import FunctionDef, GraphDef, TensorShapeProto
+from graphfreeze.schema import FunctionDef, GraphDef, OpDef, TensorShapeProto, types_pb2
 
 _UNKNOWN = TensorShapeProto(unknown_rank=True)
 
@@ -31,12 +31,12 @@ class Handle:
         return self if other is None or other == self else Handle(self.dtype, _UNKNOWN)
 
 
-Arguments = dict[tuple[str, int], Handle]
+Places = dict[tuple[str, int], Handle]
 
 
-def find_handles(graph: Graph) -> Arguments:
+def find_handles(graph: Graph) -> Places:
     """Return the variables behind the handles that functions are given, by function and place."""
-    found: Arguments = {}
+    found: Places = {}
     todo = [(graph, name, _handle(graph, name)) for name in _variables(graph)]
     while todo:
         inside, name, handle = todo.pop()
@@ -50,17 +50,47 @@ def find_handles(graph: Graph) -> Arguments:
     return found
 
 
-def describe_handles(message: GraphDef, found: Mapping[tuple[str, int], Handle]) -> None:
-    """Write into the functions of a message, in place, what their handles are."""
-    functions = {str(f.signature.name): f for f in message.library.function}
-    for (name, argument), handle in found.items():
-        _describe(functions[name], argument, handle)
+def describe_handles(message: GraphDef, graph: Graph) -> None:
+    """Write into the functions of a message of the graph, in place, what their handles are."""
+    found = find_handles(graph)
+    for function in message.library.function:
+        name, signature = str(function.signature.name), function.signature
+        for place, taken in enumerate(signature.input_arg):
+            _describe(taken, found.get((name, place)))
+        for place, given in enumerate(signature.output_arg):
+            if given.type == types_pb2.DT_RESOURCE:
+                argument = find_returned(graph, graph.functions[name], place)
+                _describe(given, None if argument is None else found.get((name, argument)))
 
 
-def _describe(function: FunctionDef, argument: int, handle: Handle) -> None:
-    taken = function.signature.input_arg[argument]
-    if not taken.handle_data:
-        taken.handle_data.add(dtype=handle.dtype, shape=handle.shape)
+def _describe(arg: OpDef.ArgDef, handle: Handle | None) -> None:
+    if handle is not None and not arg.handle_data:
+        arg.handle_data.add(dtype=handle.dtype, shape=handle.shape)
+
+
+def find_returned(
+    graph: Graph, function: FunctionDef, place: int, seen: frozenset[str] = frozenset()
+) -> int | None:
+    """Return the argument that a function gives back at a place as it is, None if it gives none."""
+    body, name = open_body(graph, function), str(function.signature.name)
+    if name in seen:
+        return None
+    ref: TensorRef | None = body.graph.inputs(body.returns[place])[0]
+    while ref is not None and ref.node not in body.arguments:
+        ref = _before(body.graph, ref, seen | {name})
+    return None if ref is None else body.arguments.index(ref.node)
+
+
+def _before(graph: Graph, ref: TensorRef, seen: frozenset[str]) -> TensorRef | None:
+    """Return the tensor that a node hands on there, None if it computes it."""
+    inputs = graph.data_inputs(ref.node)
+    if graph.op(ref.node) == "Identity":
+        return inputs[0]
+    calls = (c for c in find_calls(graph, graph.nodes[ref.node]) if c.gives_returns)
+    call = next(calls, None)
+    place = None if call is None else find_returned(graph, call.function, ref.port or 0, seen)
+    slot = None if call is None or place is None else call.find_slot(place)
+    return None if slot is None else inputs[slot]
 
 
 def _variables(graph: Graph) -> list[str]:

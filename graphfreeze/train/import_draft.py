@@ -9,7 +9,7 @@ from graphfreeze.errors import TrainError
 from graphfreeze.model.names import TensorRef
 from graphfreeze.model.op_origins import with_origins
 from graphfreeze.rewrite.draft import Draft
-from graphfreeze.rewrite.handle_data import describe_handles, find_handles
+from graphfreeze.rewrite.handle_data import describe_handles
 from graphfreeze.rewrite.message import importable, meta_graph
 from graphfreeze.runtime import has_gradient, missing_ops, own_gradient, registered
 from graphfreeze.schema import MetaGraphDef
@@ -52,7 +52,7 @@ def imported(
     check_names(graph, given)
     _check_ops(tf, draft)
     message = importable(meta_graph(draft))
-    describe_handles(message.graph_def, find_handles(graph))
+    describe_handles(message.graph_def, graph)
     entries = message.graph_def.library.gradient
     own = {str(entry.function_name): str(entry.gradient_func) for entry in entries}
     asked = asking(graph, learning, losses, own=own)
