@@ -211,6 +211,7 @@ JOBS = {
         "branch_batch_norm", "", "momentum", 0.01, freeze=("norm",), freeze_rows={"table": ":10"}
     ),
     "function_calls": _job("function_calls", "", "momentum", 0.01, freeze=("shift",)),
+    "function_training": _job("function_training", "", "momentum", 0.01, freeze=("shift",)),
     "saved_model": _job(
         "saved_model",
         "1",

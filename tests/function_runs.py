@@ -1,22 +1,25 @@
-"""The model whose functions 1.15 differentiated before it was saved, and how to compare."""
+"""Models whose functions 1.15 differentiated before it saved them, and how to compare."""
 
 import json
 from pathlib import Path
 
 import numpy as np
 
-SOURCE = Path(__file__).parents[1] / "testdata" / "models" / "function_calls"
-GRADIENTS = json.loads((SOURCE / "gradients.json").read_text())
+MODELS = Path(__file__).parents[1] / "testdata" / "models"
+SOURCE = MODELS / "function_calls"
+NAMES = ("function_calls", "function_training")
 LEARNING = ("words", "mix", "turn", "gate")
 
 
-def check_gradients(values: dict[str, np.ndarray], loss: str = "loss", within: float = 0.0) -> None:
+def check_gradients(
+    values: dict[str, np.ndarray], name: str = "function_calls", loss: str = "loss"
+) -> None:
     """Compare what one step left in the slots of a momentum with 1.15's gradients."""
-    for name, told in GRADIENTS[loss].items():
-        if name in LEARNING:
-            wanted = np.array(told, np.float32)
-            found = values[f"after/{name}/graphfreeze_Momentum"]
-            assert np.abs(found - wanted).max() <= within * np.abs(wanted).max(), name
+    told = json.loads((MODELS / name / "gradients.json").read_text())[loss]
+    for variable in (each for each in LEARNING if each in told):
+        wanted = np.array(told[variable], np.float32)
+        found = values[f"after/{variable}/graphfreeze_Momentum"]
+        assert np.abs(found - wanted).max() <= 1e-6 * np.abs(wanted).max(), variable
 
 
 def check_steps(values: dict[str, np.ndarray], steps: int) -> None:

@@ -13,7 +13,7 @@ TensorFlow's own way out, the op SymbolicGradient, knows no resources and gives 
 without a word.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
@@ -34,7 +34,7 @@ class CallGradients:
     tf: ModuleType
     aliases: Aliases
     given: Mapping[str, str]
-    _opened: dict[_Key, Callable[..., Any]] = field(default_factory=dict)
+    _opened: dict[_Key, Any] = field(default_factory=dict)
 
     def by_name(self, graph: Graph) -> dict[str, Gradient]:
         """Return gradients by the names that TensorFlow looks for."""
@@ -54,7 +54,10 @@ class CallGradients:
         key = (op.graph, name, *(str(tensor.shape) for tensor in op.inputs))
         if key not in self._opened:
             self._opened[key] = self._open(op, name)
-        return self._opened[key](op, *gradients)
+        made = self._opened[key]
+        forward, _ = made.forward_backward(len(gradients))
+        _announce(op, len(forward.function_type.flat_outputs))
+        return made.get_gradient_function()(op, *gradients)
 
     def _of_function(self, op: Any, *gradients: Any) -> Any:
         """Return the gradients of the inputs of an op that is a function."""
@@ -74,8 +77,8 @@ class CallGradients:
         call = ops.StatefulPartitionedCall if is_stateful else ops.PartitionedCall
         return list(call(args=inputs, Tout=types, f=name))
 
-    def _open(self, op: Any, name: str) -> Callable[..., Any]:
-        """Return what makes the gradient of calls of a function from its body."""
+    def _open(self, op: Any, name: str) -> Any:
+        """Return what makes the gradients of calls of a function from its body."""
         unshaped = (self.tf.resource, self.tf.variant)
         shapes = [None if each.dtype in unshaped else each.shape for each in op.inputs]
         definition = _definition(op.graph, name)
@@ -83,8 +86,16 @@ class CallGradients:
             reading = internals("framework.function_def_to_graph")
             body = reading.function_def_to_graph(definition, input_shapes=shapes)
         kind = internals("eager.polymorphic_function.concrete_function").ConcreteFunction
-        made: Callable[..., Any] = kind.from_func_graph(body, None, {})._get_gradient_function()
-        return made
+        return kind.from_func_graph(body, None, {})._delayed_rewrite_functions
+
+
+def _announce(op: Any, outputs: int) -> None:
+    """Let the v1 branch or loop around a call know what it gives, which is more than it gave.
+
+    It would take what it does not know for a value from outside, and lead it in."""
+    context = op._get_control_flow_context()
+    for place in range(outputs) if context is not None else ():
+        context.AddName(f"{op.name}:{place}")
 
 
 def _definition(graph: Any, name: str) -> Any:

@@ -50,6 +50,28 @@ def make(folder: Path) -> None:
     write_gradients(folder, [loss, guided], list(weights), feeds)
 
 
+def make_training(folder: Path) -> None:
+    """Build the layers and the loop, train two steps, and save all of it."""
+    ids = tf.placeholder(tf.int32, [BATCH], name="ids")
+    inputs = tf.placeholder(tf.float32, [BATCH, WIDTH], name="inputs")
+    weights = get_weights()
+    state = add_loop(weights, ids, add_layers(weights, ids, inputs))
+    outputs = tf.identity(state, name="outputs")
+    loss = tf.reduce_mean(tf.square(outputs), name="loss")
+    tf.add_to_collection("losses", loss)
+    train_op = tf.train.MomentumOptimizer(0.01, 0.9).minimize(loss)
+    tf.add_to_collection("train_op", train_op)
+
+    feeds = {ids: draw_integers(1, WORDS, [BATCH]), inputs: draw_floats(2, [BATCH, WIDTH])}
+    with new_session() as session:
+        session.run(tf.global_variables_initializer())
+        for _ in range(2):
+            session.run(train_op, feeds)
+        write_model(folder, session)
+    write_feeds(folder, loss, feeds, [outputs])
+    write_gradients(folder, [loss], list(weights), feeds)
+
+
 def get_weights() -> Weights:
     """Make the variables."""
     uniform = tf.random_uniform_initializer(-1.0, 1.0)

@@ -79,6 +79,7 @@ RECIPES = {
     "keras_lstm": keras_lstm.make,
     "dataset_pipeline": dataset_pipeline.make,
     "function_calls": function_calls.make,
+    "function_training": function_calls.make_training,
 }
 
 

@@ -4,16 +4,19 @@ import os
 from pathlib import Path
 
 import pytest
-from function_runs import check_gradients, check_steps
+from function_runs import NAMES, check_gradients, check_steps
 
 ROOT = Path(__file__).parents[2]
 PYTHON = os.environ.get("GRAPHFREEZE_TF1_PYTHON", ROOT / ".venv-tf1" / "bin" / "python")
 
 
-@pytest.mark.parametrize("steps", [1, 20])
-def test_steps(steps: int, make_bundle, train_bundle, tmp_path: Path) -> None:
-    made = make_bundle("function_calls")
+RUNS = {"calls": (NAMES[0], 1), "calls, many": (NAMES[0], 20), "training": (NAMES[1], 1)}
+
+
+@pytest.mark.parametrize(("name", "steps"), RUNS.values(), ids=RUNS)
+def test_steps(name: str, steps: int, make_bundle, train_bundle, tmp_path: Path) -> None:
+    made = make_bundle(name)
     values = train_bundle(PYTHON, made.folder, made.feeds, tmp_path / "values.npz", steps=steps)
     check_steps(values, steps)
     if steps == 1:
-        check_gradients(values, within=1e-6)
+        check_gradients(values, name)
