@@ -16,6 +16,7 @@ from graphfreeze.errors import TrainError
 from graphfreeze.model.calls import CALLS, WHILES
 from graphfreeze.model.model import Model
 from graphfreeze.rewrite.run import run
+from graphfreeze.runtime import building
 from graphfreeze.schema import MetaGraphDef
 from graphfreeze.train.custom_gradients import every_node
 from graphfreeze.train.request import TrainRequest
@@ -188,7 +189,7 @@ def test_calls_in_loops_and_branches_of_v1(tmp_path: Path) -> None:
     def build(call: Callable[[Callable[..., tf.Tensor]], Callable[..., tf.Tensor]]) -> tf.Tensor:
         w = tf.get_variable("w", initializer=np.eye(3, dtype=np.float32) / 2, use_resource=True)
         v = tf.get_variable("v", initializer=np.float32(1.5), use_resource=True)
-        layer = call(lambda x, kernel: tf.tanh(tf.matmul(x, kernel)))
+        layer = call(lambda x, kernel: tf.tanh(tf.matmul(x, kernel)) * 1.5)
         kernel = w + 0.25
 
         def body(i: tf.Tensor, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -199,11 +200,11 @@ def test_calls_in_loops_and_branches_of_v1(tmp_path: Path) -> None:
         _, x = tf.while_loop(lambda i, _: i < 3, body, [0, x])
         return tf.reduce_sum(tf.square(x) * v, name="loss")
 
-    with tf.Graph().as_default(), tf.Session() as session:
+    with building(), tf.Session() as session:
         wanted = tf.gradients(build(lambda function: function), tf.trainable_variables()[0])
         session.run(tf.global_variables_initializer())
         (wanted,) = session.run(wanted)
-    with tf.Graph().as_default(), tf.Session() as session:
+    with building(), tf.Session() as session:
         tf.losses.add_loss(build(tf.function))
         session.run(tf.global_variables_initializer())
         tf.train.Saver().save(session, str(tmp_path / "model"))
