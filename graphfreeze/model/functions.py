@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from graphfreeze.model.calls import CALLS, WHILES, find_calls, named_functions
 from graphfreeze.model.graph import Edge, Graph
 from graphfreeze.model.names import parse_ref
-from graphfreeze.model.variables import ONLY_READ
+from graphfreeze.model.variables import ONLY_READ, PASS_HANDLE
 from graphfreeze.schema import FunctionDef, NodeDef, types_pb2
 
 _RESOURCE = types_pb2.DT_RESOURCE
@@ -86,20 +86,22 @@ def _returned(
     handles = {str(function.signature.input_arg[argument].name)}
     for node in function.node_def:
         for slot in (slot for slot, text in enumerate(node.input) if text in handles):
-            ports = {0} if node.op == "Identity" else handed_back(graph, node, slot, seen)
-            names = graph.ops.output_names(node, graph.functions) if ports else []
-            handles |= {f"{node.name}:{name}:{at}" for name, at in (names[p] for p in ports)}
+            passes = node.op in PASS_HANDLE
+            ports = set[int]() if passes else handed_back(graph, node, slot, seen)
+            names = graph.ops.output_names(node, graph.functions) if passes or ports else []
+            given = names if passes else [names[port] for port in ports]
+            handles |= {f"{node.name}:{name}:{at}" for name, at in given}
     return {i for i, output in enumerate(outputs) if function.ret.get(output.name, "") in handles}
 
 
 def _users(function: FunctionDef, handle: str) -> list[tuple[NodeDef, int]]:
-    """Return the nodes of a body, and the inputs, that take a handle; Identity passes it on."""
+    """Return the nodes of a body, and the inputs, that take a handle and do not pass it on."""
     names, users = {handle}, []
     for node in function.node_def:
         for slot, text in enumerate(node.input):
             if text.startswith("^") or parse_ref(str(text)).node not in names:
                 continue
-            if node.op == "Identity":
+            if node.op in PASS_HANDLE:
                 names.add(str(node.name))
             else:
                 users.append((node, slot))

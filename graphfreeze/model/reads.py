@@ -17,13 +17,12 @@ from collections.abc import Collection, Iterator
 from graphfreeze.model.functions import handed_back, writes_argument
 from graphfreeze.model.graph import Edge, Graph
 from graphfreeze.model.names import TensorRef
-from graphfreeze.model.variables import ONLY_READ, Variable
+from graphfreeze.model.variables import ONLY_READ, PASS_HANDLE, Variable
 from graphfreeze.schema import NodeDef
 
 SAVERS = frozenset({"Save", "SaveSlices", "SaveV2"})
 RESTORERS = frozenset({"Restore", "RestoreSlice", "RestoreV2"})
 RESOURCE_LOOKUPS = frozenset({"ResourceGather", "ResourceGatherNd"})
-_PASS_HANDLE = frozenset({"Identity", "Enter", "Switch", "Exit"})
 _PASS_REF = frozenset({"RefEnter", "RefSwitch", "RefIdentity", "RefExit"})
 STATUS = frozenset({"IsVariableInitialized", "VarIsInitializedOp", "VariableShape"})
 _AVERAGING = frozenset({"Sub", "Mul", "Add", "AddV2", "Identity", "Cast", "RealDiv"})
@@ -58,7 +57,7 @@ def passed_on(graph: Graph, start: TensorRef, kind: str) -> list[TensorRef]:
 def _ports(graph: Graph, edge: Edge, kind: str) -> Collection[int]:
     """Return the outputs of a node that stand for the variable which it takes at an edge."""
     op = graph.op(edge.consumer)
-    if op in (_PASS_REF if kind == "ref" else _PASS_HANDLE):
+    if op in (_PASS_REF if kind == "ref" else PASS_HANDLE):
         return range(2 if op.endswith("Switch") else 1)
     if kind == "ref":
         return ()
@@ -132,7 +131,7 @@ def _writes(graph: Graph, variable: Variable, edge: Edge) -> bool:
     op = graph.op(edge.consumer)
     if variable.kind == "ref":
         return is_ref_edge(graph, edge) and op not in _PASS_REF | STATUS
-    if op in ONLY_READ | _PASS_HANDLE:
+    if op in ONLY_READ | PASS_HANDLE:
         return False
     return writes_argument(graph, edge)
 

@@ -32,6 +32,7 @@ ONLY_READ = frozenset(  # ops that take a handle and never write through it
         *("Shape", "ShapeN", "Size", "Rank"),  # of the handle: gradients of 1.15 in loops take it
     }
 )
+PASS_HANDLE = frozenset({"Identity", "Enter", "Switch", "Exit"})  # ops that give a handle on
 LOCAL = ("local_variables", "metric_variables")
 
 

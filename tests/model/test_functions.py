@@ -3,9 +3,10 @@
 import pytest
 from google.protobuf import text_format
 
-from graphfreeze.model.functions import writes_argument
+from graphfreeze.model.functions import handed_back, writes_argument
 from graphfreeze.model.graph import Edge, Graph
 from graphfreeze.model.ops import OpRegistry
+from graphfreeze.read.sketch import parse_sketch
 from graphfreeze.schema import FunctionDef, NodeDef
 
 
@@ -32,6 +33,8 @@ LIBRARY = [
     function("ignores", "r Identity x", "n NoOp ^v"),
     function("writes", "a AssignVariableOp v x"),
     function("passes_on", "i Identity v", "a AssignVariableOp i:output:0 x"),
+    function("loops", "e Enter v", "r ReadVariableOp e:output:0"),
+    function("loops_and_writes", "e Enter v", "a AssignVariableOp e:output:0 x"),
     function("calls_reader", "c PartitionedCall x v @reads"),
     function("calls_writer", "c PartitionedCall x v @writes"),
     function("called_by_name", "c writes x v"),
@@ -46,6 +49,8 @@ CALLS = {
     "nothing": ("ignores", False),
     "AssignVariableOp": ("writes", True),
     "Identity, then an Assign": ("passes_on", True),
+    "a read in a loop": ("loops", False),
+    "a loop and an Assign": ("loops_and_writes", True),
     "a call of a reader": ("calls_reader", False),
     "a call of a writer": ("calls_writer", True),
     "a writer as its op": ("called_by_name", True),
@@ -82,3 +87,35 @@ def test_an_op_that_is_no_call_may_pass_a_handle_to_any_argument(name: str, writ
     node.attr["f"].func.name = name
     graph = Graph([node], {str(f.signature.name): f for f in LIBRARY}, OpRegistry())
     assert writes_argument(graph, Edge("data", 1)) == writes
+
+
+GIVING = {
+    "it": "return:h = _Retval(h)",
+    "through Identity": "i = Identity(h)\nreturn:h = _Retval(i)",
+    "through a branch of version 1": "p = Const() {value: true}\ns = Switch(h, p)\n"
+    "return:no = _Retval(s)\nreturn:yes = _Retval(s:1)",
+    "another one": "return:g = _Retval(g)",
+    "its value": "r = ReadVariableOp(h)\nreturn:r = _Retval(r)",
+    "what a call gives back": "c = PartitionedCall(g, h) {Tout: [resource, resource], f: swaps}\n"
+    "return:first = _Retval(c)\nreturn:second = _Retval(c:1)",
+    "what comes round": "c = While(g, h) {T: [resource, resource], cond: swaps, body: stays}\n"
+    "return:first = _Retval(c)\nreturn:second = _Retval(c:1)",
+}  # fmt: skip
+HANDED = {
+    "it": {0}, "through Identity": {0}, "through a branch of version 1": {0, 1},
+    "another one": set(), "its value": set(), "what a call gives back": {0},
+    "what comes round": {1},
+}  # fmt: skip
+TWO = "h = _Arg() {T: resource}\ng = _Arg() {T: resource}\n"
+
+
+@pytest.mark.parametrize("name", GIVING)
+def test_handed_back(name: str) -> None:
+    library = {
+        "swaps": TWO + "return:g = _Retval(g)\nreturn:h = _Retval(h)",
+        "stays": TWO + "return:h = _Retval(h)\nreturn:g = _Retval(g)",
+        "f": TWO + GIVING[name],
+    }
+    text = "w = VarHandleOp() {shape: [2]}\nv = VarHandleOp() {shape: [2]}\ny = f(w, v)"
+    graph = parse_sketch(text, functions=library).graph
+    assert handed_back(graph, graph.nodes["y"], 0) == HANDED[name]
