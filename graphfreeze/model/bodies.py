@@ -108,6 +108,7 @@ def return_name(output: str) -> str:
 def open_body(graph: Graph, function: FunctionDef) -> Body:
     """Return the body of a function of the graph's library as a graph."""
     inner = Graph((), graph.functions, graph.ops)
+    inner.handled = graph.handled
     texts = _Texts(graph, function)
     for node in _arguments(function):
         inner.put(node)

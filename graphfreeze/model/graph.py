@@ -4,6 +4,7 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from graphfreeze.model.attrs import HINT, find_attr
+from graphfreeze.model.handled import Handled
 from graphfreeze.model.names import TensorRef, parse_ref
 from graphfreeze.model.ops import OpRegistry
 from graphfreeze.schema import FunctionDef, NodeDef
@@ -23,6 +24,7 @@ class Graph:
     """An index of nodes in GraphDef order; only a draft changes one.
 
     ``functions`` is the function library by name, ``ops`` knows the types of inputs and outputs.
+    ``handled`` keeps what was found of them once.
     ``aside`` are nodes of an old training that stays: no gradient passes them to a loss.
     """
 
@@ -32,6 +34,7 @@ class Graph:
         """Index the nodes."""
         self.ops = ops
         self.functions = dict(functions)
+        self.handled: dict[str, tuple[FunctionDef, Handled]] = {}
         self.aside: frozenset[str] = frozenset()
         self.nodes: dict[str, NodeDef] = {}
         self._inputs: dict[str, tuple[TensorRef, ...]] = {}
@@ -46,7 +49,7 @@ class Graph:
     def copy(self) -> "Graph":
         """Return an index of its own over the same nodes."""
         twin = Graph((), self.functions, self.ops)
-        twin.aside, twin.nodes = self.aside, dict(self.nodes)
+        twin.aside, twin.nodes, twin.handled = self.aside, dict(self.nodes), self.handled
         twin._inputs = dict(self._inputs)
         twin._consumers = {name: dict(edges) for name, edges in self._consumers.items()}
         return twin
