@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from resource_runs import call
 
+from graphfreeze.model.control_flow import CONTEXTS
 from graphfreeze.model.described import find_described
 from graphfreeze.model.nesting import find_nesting
 from graphfreeze.model.variables import find_variables
@@ -17,14 +18,17 @@ from graphfreeze.prepare.restore_ends import RestoreEnds
 from graphfreeze.read import load
 from graphfreeze.read.document import parse_document
 from graphfreeze.rewrite.draft import Draft
+from graphfreeze.rewrite.edits import SetCollection
 from graphfreeze.rewrite.message import meta_graph
 from graphfreeze.rewrite.run import run
-from graphfreeze.schema import GraphDef
+from graphfreeze.schema import CollectionDef, GraphDef
 
 TESTS = Path(__file__).parent
 MODELS = TESTS.parent / "testdata" / "models"
 GRADIENTS = TESTS / "tf1" / "gradients.py"
 SCRAMBLED = ("nested_loops", "seq2seq_attention")
+FLAT = ("seq2seq_attention",)
+CASES = [f"{name}, scrambled" for name in SCRAMBLED] + [f"{name}, flat" for name in FLAT]
 Values = dict[str, npt.NDArray[np.generic]]
 
 
@@ -43,6 +47,8 @@ def run_gradients(python: str | Path, folder: Path) -> dict[str, list[Values]]:
     for name in SCRAMBLED:
         names = scrambled_names(load(MODELS / name / "graph.pb").graph.nodes)
         cases[f"{name}, scrambled"] = _jobs(name, folder, names)
+    for name in FLAT:
+        cases[f"{name}, flat"] = _flat_jobs(name, folder)
     listed = folder / "jobs.list"
     listed.write_text(json.dumps([job for both in cases.values() for job in both]))
     call(python, GRADIENTS, listed)
@@ -105,6 +111,33 @@ def _jobs(name: str, folder: Path, names: dict[str, str]) -> list[dict[str, obje
     first = {"meta": str(source / "model.ckpt.meta"), "out": str(meta.with_suffix(".whole.npz"))}
     second = {"meta": str(meta), "out": str(meta.with_suffix(".bare.npz"))}
     return [{**told, **first}, {**told, **new, **second}]
+
+
+def _flat_jobs(name: str, folder: Path) -> list[dict[str, object]]:
+    """Return what is to be run: a model, and what is made of it if its contexts lie side by side.
+
+    So TensorFlow 1.4 wrote them: nothing tells which of them is in which."""
+    source = MODELS / name
+    document = json.loads((source / "feeds.json").read_text())
+    draft = Draft(load(source / "model.ckpt.meta"))
+    contexts = find_described(find_nesting(draft.graph), draft.collections).contexts
+    for key, kind in CONTEXTS.items():
+        flat = [each for found in contexts.values() for each in found if isinstance(each, kind)]
+        for each in flat:
+            each.ClearField("nested_contexts")
+        entries = CollectionDef.BytesList(value=[each.SerializeToString() for each in flat])
+        draft.apply(SetCollection(key, CollectionDef(bytes_list=entries)))
+    run(draft, [RestoreEnds(), RecoverContexts()])
+    meta = folder / f"{name}-flat.meta"
+    meta.write_bytes(meta_graph(draft).SerializeToString())
+    keys = [v.name for v in draft.variables if v.is_differentiable]
+    told = {"checkpoint": str(source / "model.ckpt"), **document}
+    told |= {"variables": {key: key for key in keys}}
+    metas = {"whole": source / "model.ckpt.meta", "flat": meta}
+    return [
+        {**told, "meta": str(path), "out": str(folder / f"{name}-{kind}.npz")}
+        for kind, path in metas.items()
+    ]
 
 
 def _closed(source: Path) -> tuple[str, ...]:

@@ -97,6 +97,13 @@ def reads(graph: Graph, variable: Variable) -> list[TensorRef]:
     return found
 
 
+def plain_reads(graph: Graph, variable: Variable) -> list[TensorRef]:
+    """Return the reads right at the variable that wait for nothing: in no loop, in no branch."""
+    own = (TensorRef(variable.name),)
+    found = (ref for ref in reads(graph, variable) if ref.node != variable.name)
+    return [ref for ref in found if graph.inputs(ref.node) == own]
+
+
 def resource_lookups(graph: Graph, variable: Variable) -> list[str]:
     """Return the nodes that read some rows straight from the handle."""
     edges = handle_edges(graph, variable)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from graphfreeze.model.graph import Graph
 from graphfreeze.model.model import Model
 from graphfreeze.model.names import TensorRef
-from graphfreeze.model.reads import reads, writers
+from graphfreeze.model.reads import plain_reads, writers
 from graphfreeze.model.training import Training
 from graphfreeze.model.variables import Variable
 from graphfreeze.rewrite.builder import Builder
@@ -105,14 +105,11 @@ def _describe(
 
 
 def _read(graph: Graph, variable: Variable, builder: Builder) -> TensorRef:
-    """Return a read of the variable, a new one if the graph has none of its own.
-
-    What an Enter or a Switch hands on is read in a loop or a branch, and nobody can fetch that."""
+    """Return a read of the variable, a new one if the graph has none outside of loops."""
+    found = plain_reads(graph, variable)
+    if found:
+        return found[0]
     handle, dtype = (TensorRef(variable.name),), variable.dtype
-    plain = (ref for ref in reads(graph, variable) if ref.node != variable.name)
-    found = next((ref for ref in plain if handle[0] in graph.data_inputs(ref.node)), None)
-    if found is not None:
-        return found
     if variable.kind == "resource":
         return builder.add("read", "ReadVariableOp", handle, {"dtype": dtype})
     return builder.add("read", "Identity", handle, {"T": dtype})

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from graphfreeze.model.attrs import const_node, strings, type_attr
 from graphfreeze.model.graph import Graph
 from graphfreeze.model.names import TensorRef, control, parse_ref
-from graphfreeze.model.reads import reads
+from graphfreeze.model.reads import plain_reads
 from graphfreeze.model.saver import (
     Entry,
     SaverOps,
@@ -37,7 +37,7 @@ def saved_tensor(graph: Graph, variable: Variable) -> TensorRef:
     """Return what a saver takes of a variable: the ref itself, or a read of the resource."""
     if variable.kind == "ref":
         return TensorRef(variable.name)
-    found = reads(graph, variable)
+    found = plain_reads(graph, variable)
     own = [ref for ref in found if ref.node.startswith(f"{variable.name}/Read")]
     return next(iter(own or found), TensorRef(node_name(variable.name, "read")))
 

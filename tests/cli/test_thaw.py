@@ -80,3 +80,14 @@ def test_a_loop_without_a_context(run, models: Path) -> None:
     _, out, _ = run("thaw", "frozen_recurrent/graph.pb", "--dry-run")
     told = " ".join(out.split())
     assert "no context told of 1 while loop: recovered from the nodes" in told
+    assert "gradients pass the recovered rnn/while/while_context; name loops" in told
+
+
+def test_no_gradient_is_to_pass_a_loop(run, models: Path) -> None:
+    frame = "rnn/while/while_context"
+    _, out, _ = run("thaw", "frozen_recurrent/graph.pb", "out", "--no-backprop", frame)
+    told = " ".join(out.split())
+    assert f"no gradient passes {frame}, as --no-backprop says" in told
+    assert "name loops" not in told
+    _, out, _ = run("explain", "out", "rnn/cell/kernel", "--loss", "predictions:0")
+    assert "it ends a loop that was made with back_prop=False" in out

@@ -181,6 +181,34 @@ def test_what_is_fetched_of_a_variable(text: str, snapshot: str) -> None:
     assert described.snapshot_name == snapshot
 
 
+# Read in a loop, in a branch, and after an update: a saver can take none of these.
+FAR_READS = """
+p = Placeholder() {dtype: bool, shape: []}
+a = VarHandleOp() {shape: [2], dtype: float32}
+e = Enter(a) {frame_name: "f"}
+in = ReadVariableOp(e)
+b = VarHandleOp() {shape: [2], dtype: float32}
+s = Switch(b, p)
+there = ReadVariableOp(s:1)
+c = VarHandleOp() {shape: [2], dtype: float32}
+one = Const() {value: [1.0, 1.0]}
+update = AssignAddVariableOp(c, one)
+after = ReadVariableOp(c, ^update)
+d = VarHandleOp() {shape: [2], dtype: float32}
+plain = ReadVariableOp(d)
+"""
+
+
+def test_reads_that_a_saver_takes() -> None:
+    draft = Draft(drawn(FAR_READS))
+    run(draft, [RecoverCollections()])
+    described = variable_entries(draft.collections, "variables")
+    reads = [each.snapshot_name for each in described]
+    assert reads == [*(f"{name}/graphfreeze/read:0" for name in "abc"), "plain:0"]
+    taken = [str(ref) for ref in draft.graph.data_inputs("graphfreeze/save/SaveV2")[3:]]
+    assert [f"{ref}:0" for ref in taken] == reads
+
+
 HALF = {
     "no end to save": SAVER.replace("saved = Identity(f, ^save)", ""),
     "no end to restore": SAVER.replace("restored = NoOp(^restoring)", ""),

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
-from context_runs import SCRAMBLED, Values, check_gradients, run_gradients, with_loops
+from context_runs import CASES, Values, check_gradients, run_gradients, with_loops
 
 from graphfreeze.prepare.recover_contexts import RecoverContexts
 from graphfreeze.prepare.restore_ends import RestoreEnds
@@ -113,6 +113,6 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Values]]:
     return run_gradients(sys.executable, tmp_path_factory.mktemp("contexts"))
 
 
-@pytest.mark.parametrize("case", [*with_loops(), *(f"{name}, scrambled" for name in SCRAMBLED)])
+@pytest.mark.parametrize("case", [*with_loops(), *CASES])
 def test_gradients_of_models(case: str, runs: dict[str, list[Values]]) -> None:
     check_gradients(*runs[case])
