@@ -4,7 +4,9 @@ import msgspec
 import pytest
 
 from graphfreeze.model.records import ScaleRecord, VariableRecord
-from graphfreeze.report.notes import overlay_notes, scaling_notes
+from graphfreeze.read.sketch import parse_sketch
+from graphfreeze.report.notes import overlay_notes, scaling_notes, update_notes
+from graphfreeze.rewrite.draft import Draft
 from graphfreeze.train.optimizers import OPTIMIZERS
 
 
@@ -90,3 +92,10 @@ def test_scaling_under_an_unknown_optimizer_or_none() -> None:
     assert "under LazyAdam scaling a gradient is not a learning rate: it may divide by" in unknown
     (none,) = scaling_notes([SCALED], None)
     assert "sgd and momentum take a factor of the gradient as a learning rate" in none
+
+
+def test_updates_in_loops() -> None:
+    text = 'x = Placeholder()\ne = Enter(x) {frame_name: "f"}\ninside = Neg(e)\nupdate_ops: inside'
+    (note,) = update_notes(Draft(parse_sketch(text)))
+    assert note.startswith("update_ops: the train_op does not run inside: inside a while loop")
+    assert not list(update_notes(Draft(parse_sketch(text.replace("ops: inside", "ops: x")))))
