@@ -80,7 +80,9 @@ class Body:
 
     def text(self, ref: TensorRef) -> str:
         """Write a tensor, or a control edge, as bodies do: ``node:output:0``."""
-        if ref in self.texts:
+        before = self.opened.get(ref.node)
+        # Another op in a node's place may call its outputs otherwise.
+        if ref in self.texts and before is not None and self.graph.op(ref.node) == before.op:
             return self.texts[ref]
         if ref.is_control or self.graph.op(ref.node) == ARGUMENT:
             return str(ref)
@@ -94,10 +96,11 @@ class Body:
         for name, node in self.graph.nodes.items():
             if node.op in (ARGUMENT, RETURN) or name.startswith(return_name("")):
                 continue
-            if self.opened.get(name) is node:
+            inputs = [self.text(ref) for ref in self.graph.inputs(name)]
+            if self.opened.get(name) is node and inputs == list(original[name].input):
                 yield original[name]
             else:
-                yield with_inputs(node, [self.text(ref) for ref in self.graph.inputs(name)])
+                yield with_inputs(node, inputs)
 
 
 def return_name(output: str) -> str:

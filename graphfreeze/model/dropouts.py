@@ -8,6 +8,7 @@ from graphfreeze.model.attrs import read_numbers
 from graphfreeze.model.graph import Graph
 from graphfreeze.model.names import TensorRef
 from graphfreeze.model.origins import passed_from
+from graphfreeze.model.unfolded import Unfolded
 from graphfreeze.schema import TensorProto, types_pb2
 
 RANDOM = frozenset(
@@ -57,10 +58,23 @@ def find_dropouts(graph: Graph) -> list[Dropout]:
     =========================================  ================================================
 
     ``scale`` has to be 1 / keep: of equal constants, or computed from the same tensor. Noise of
-    any shape. Within branches and loops too, but not in function bodies.
+    any shape. Within branches and loops too; ``dropouts_in_functions`` has those of bodies.
     """
     finder = _Finder(graph)
     return [found for name in graph.nodes for found in finder.look_at(name)]
+
+
+def dropouts_in_functions(told: Unfolded) -> list[Dropout]:
+    """Return the dropouts in bodies of functions, by the names of the unfolded graph."""
+    return [
+        Dropout(
+            f"{prefix}{each.node}",
+            TensorRef(f"{prefix}{each.input.node}", each.input.port),
+            f"{prefix}{each.drawn}",
+        )
+        for prefix, body in told.bodies.items()
+        for each in find_dropouts(body)
+    ]
 
 
 @dataclass

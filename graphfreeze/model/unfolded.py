@@ -24,6 +24,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from graphfreeze.model.calls import Call
 from graphfreeze.model.graph import Graph
 from graphfreeze.model.names import TensorRef
 from graphfreeze.schema import NodeDef
@@ -36,11 +37,13 @@ class Unfolded:
     """A graph without calls: ``calls`` has the nodes that stand for one, as they were.
 
     ``places`` tells of what stands for an argument, or for what a call gives, which call's it is.
+    ``bodies`` are those of all calls, as they are in their functions, by the prefix of their nodes.
     """
 
     graph: Graph
     calls: dict[str, NodeDef] = field(default_factory=dict)
     places: dict[str, str] = field(default_factory=dict)
+    bodies: dict[str, Graph] = field(default_factory=dict)
 
     def op(self, name: str) -> str:
         """Return the op of a node, or of the call that it stands for."""
@@ -92,6 +95,11 @@ class Unfolded:
 def is_inside(name: str) -> bool:
     """Tell whether a node of an unfolded graph is in the body of a function."""
     return INTO in name
+
+
+def label_of(call: Call) -> str:
+    """Return what tells a body from the others of its call: ``[body]``, ``[0]``."""
+    return f"[{call.attr if call.place is None else call.place}]"
 
 
 def own_name(name: str) -> str:

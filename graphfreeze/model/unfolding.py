@@ -8,7 +8,7 @@ from graphfreeze.model.bodies import ARGUMENT, KEPT, RETURN, Body, open_body
 from graphfreeze.model.calls import WHILES, Call, find_calls, is_call, named_functions
 from graphfreeze.model.graph import Graph
 from graphfreeze.model.names import TensorRef, parse_ref
-from graphfreeze.model.unfolded import INTO, Unfolded, output_name
+from graphfreeze.model.unfolded import INTO, Unfolded, label_of, output_name
 from graphfreeze.schema import AttrValue, NodeDef, types_pb2
 
 _LOOPS = WHILES | {"For"}
@@ -140,6 +140,7 @@ class _Builder:
         loop = next((i for i in inners if node.op in _LOOPS and i.call.attr == "body"), None)
         run = dict.fromkeys(f"^{parse_ref(text).node}" for text in inputs)
         for inner in inners:
+            self.made.bodies[inner.level.prefix] = inner.body.graph
             self._add_arguments(inner, loop, name)
             run |= dict.fromkeys(f"^{each}" for each in self.add(inner.level))
         self.made.calls[name] = node
@@ -148,9 +149,8 @@ class _Builder:
 
     def _inner(self, call: Call, level: _Level, inputs: Sequence[str]) -> _Inner:
         body = open_body(self.base, call.function)
-        label = f"[{call.attr if call.place is None else call.place}]"
         is_only = len(level.calls[call.node]) == 1 and call.place is None
-        prefix = f"{level.prefix}{call.node}{'' if is_only else label}{INTO}"
+        prefix = f"{level.prefix}{call.node}{'' if is_only else label_of(call)}{INTO}"
         return _Inner(call, body, inputs, self.level(body.graph, prefix, level.above | {call.name}))
 
     def _add_arguments(self, inner: _Inner, loop: _Inner | None, call: str) -> None:

@@ -78,7 +78,7 @@ class Specialised:
             copies = self._copies(graph, calls, handed)
             if copies is not None:
                 led = led_by(handed.values())
-                named = _naming(node, calls, copies.names)
+                named = naming(node, calls, copies.names)
                 yield ReplaceNode(lead_to(named, [led[i] for i in copies.led]))
 
     def _copies(self, graph: Graph, calls: Sequence[Call], handed: Handed) -> _Copies | None:
@@ -103,10 +103,11 @@ class Specialised:
         used = {i for b, own in spoken for i, v in enumerate(own) if b.graph.edges_from(v.node)}
         names = []
         for body, call, own in zip(bodies, calls, led, strict=True):
-            names.append(self._copy(lead_in(body, call, [own[i] for i in sorted(used)])))
+            names.append(self.copy(lead_in(body, call, [own[i] for i in sorted(used)])))
         return _Copies(names, sorted(used))
 
-    def _copy(self, body: Body) -> str:
+    def copy(self, body: Body) -> str:
+        """Make a copy of a function with another body, and return its name."""
         source = str(body.function.signature.name)
         base, taken = source.split(MARK)[0], {*self.library, *self.made}
         numbered = (f"{base}{MARK}{number}" for number in count(1))
@@ -154,7 +155,7 @@ def _apply(graph: Graph, edits: Iterable[NodeEdit]) -> None:
         graph.put(made_node(graph, edit))
 
 
-def _naming(node: NodeDef, calls: Sequence[Call], names: Sequence[str]) -> NodeDef:
+def naming(node: NodeDef, calls: Sequence[Call], names: Sequence[str]) -> NodeDef:
     """Return a call that names other functions."""
     made = NodeDef()
     made.CopyFrom(node)

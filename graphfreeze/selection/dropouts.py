@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from graphfreeze.model.dropouts import RANDOM, Dropout, find_dropouts
+from graphfreeze.model.dropouts import RANDOM, Dropout, dropouts_in_functions, find_dropouts
 from graphfreeze.model.graph import Graph
+from graphfreeze.model.unfolding import unfold
 from graphfreeze.selection.choice import Choice
 from graphfreeze.selection.scopes import Scopes
 
@@ -24,7 +25,8 @@ def turn_off(choices: Mapping[str, Choice], graph: Graph, dropout: str) -> Dropo
     """Return the dropouts in scopes where all that can learn is frozen, if they are asked off."""
     if dropout != OFF:
         return Dropouts()
-    scopes, found = Scopes(choices.values()), find_dropouts(graph)
+    scopes, told = Scopes(choices.values()), unfold(graph)
+    found = [*find_dropouts(graph), *dropouts_in_functions(told)]
     off = [each for each in found if scopes.is_frozen(each.node)]
     notes = []
     if len(off) < len(found):
@@ -32,7 +34,7 @@ def turn_off(choices: Mapping[str, Choice], graph: Graph, dropout: str) -> Dropo
         notes.append(
             f"--dropout off: {count:,} of {len(found):,} dropouts lie in no frozen scope and stay"
         )
-    left = list(_still_random(graph, scopes, off))
+    left = list(_still_random(told.graph, scopes, off))
     if left:
         more = len(left) - _MOST_NAMES
         names = ", ".join(left[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
+from graphfreeze.model.unfolded import INTO
 from graphfreeze.model.variables import Variable
 from graphfreeze.selection.choice import FROZEN, Choice
 
@@ -29,7 +30,9 @@ class Scopes:
 
 
 def _around(name: str) -> Iterator[str]:
-    """Yield the scopes around a node, the innermost first."""
-    while "/" in name:
-        name = name.rpartition("/")[0]
-        yield name
+    """Yield the scopes around a node, the innermost first; around a body are those of its call."""
+    for step in reversed(name.split(INTO)):
+        at = step.partition("[")[0]
+        while "/" in at:
+            at = at.rpartition("/")[0]
+            yield at

@@ -1,12 +1,14 @@
 """What happens to moving averages and batch norms when what they belong to is frozen."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from graphfreeze.model.averages import Average, find_averages
-from graphfreeze.model.batch_norms import BatchNorm, find_batch_norms
+from graphfreeze.model.averages import FUSED_NORMS, Average, find_averages
+from graphfreeze.model.batch_norms import BatchNorm, find_batch_norms, is_training
 from graphfreeze.model.graph import Graph
 from graphfreeze.model.origins import Values
+from graphfreeze.model.unfolded import is_inside
+from graphfreeze.model.unfolding import unfold
 from graphfreeze.model.variables import Variable
 from graphfreeze.selection.choice import FROZEN, PARTLY, SLOT, UPDATED, Choice
 from graphfreeze.selection.scopes import Scopes
@@ -57,7 +59,18 @@ def stop_statistics(choices: Mapping[str, Choice], graph: Graph, batch_norm: str
     if batch_norm == INFERENCE:
         scopes = Scopes(choices.values(), (average.variable for average in averages))
         _infer(told, norms, [name for name in choices if name in frozen], scopes)
+        told.notes.extend(_left_in_functions(graph, scopes))
     return told
+
+
+def _left_in_functions(graph: Graph, scopes: Scopes) -> Iterator[str]:
+    """Yield that batch norms of frozen scopes stay as they are, where functions hold them."""
+    body = unfold(graph).graph
+    fused = (name for name in body.nodes if is_inside(name) and body.op(name) in FUSED_NORMS)
+    for name in fused:
+        if is_training(body, name) and scopes.is_frozen(name):
+            reason = "it is in a function"
+            yield f"the batch norm {name} still uses the statistics of its batch: {reason}"
 
 
 def _owner(average: Average, values: Values) -> Variable | None:

@@ -4,6 +4,7 @@ import pytest
 
 from graphfreeze.forward.dropout import DropoutOff
 from graphfreeze.model.sketch import format_node
+from graphfreeze.model.sketch_functions import format_function
 from graphfreeze.read.sketch import parse_sketch
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.edits import ReplaceNode
@@ -63,6 +64,47 @@ def test_off(text: str, after: dict[str, str]) -> None:
     run(draft, [DropoutOff(selection)])
     assert {name: format_node(draft.graph.nodes[name]) for name in after} == after
     assert list(DropoutOff(selection).plan(draft)) == []
+
+
+LIBRARY = {
+    "drops": """h = _Arg()
+shape = Const() {value: [2, 3]}
+u = RandomUniform(shape) {dtype: float32}
+rate = Const() {value: 0.25}
+scale = Const() {value: 1.3333334}
+test = GreaterEqual(u, rate)
+mask = Cast(test) {DstT: float32}
+s = Mul(h, scale)
+y = Mul(s, mask)
+return:y = _Retval(y)
+""",
+    "passes": "h = _Arg()\nreturn:y = _Retval(h)\n",
+    "calls": "h = _Arg()\nc = PartitionedCall(h) {Tout: [float32], f: drops}\n"
+    "return:y = _Retval(c)\n",
+}
+IF = "a/c = If(p, a/h) {Tout: [float32], then_branch: calls, else_branch: passes}\n"
+OTHER = "b = PartitionedCall(x) {Tout: [float32], f: drops}\n"
+
+
+def test_off_in_functions() -> None:
+    """Only the call of a frozen scope gets copies; what another one calls stays as it is."""
+    draft = Draft(parse_sketch(f"{BASE}{IF}{OTHER}", functions=LIBRARY))
+    asked = FreezePlan(freeze=("a/w",), dropout="off")
+    selection = resolve(asked, draft.variables, draft.graph)
+    assert selection.dropouts == ("a/c[then_branch] > c > y",)
+    run(draft, [DropoutOff(selection)])
+    graph = draft.graph
+    assert "y = Identity(h)\n" in format_function(graph, "drops__graphfreeze_1")
+    assert "f: drops__graphfreeze_1" in format_function(graph, "calls__graphfreeze_1")
+    call = graph.nodes["a/c"].attr
+    assert call["then_branch"].func.name == "calls__graphfreeze_1"
+    assert call["else_branch"].func.name == "passes__graphfreeze_1"
+    assert graph.nodes["b"].attr["f"].func.name == "drops"
+    assert {n: f for n, f in graph.functions.items() if n in LIBRARY} == draft.base.graph.functions
+    assert list(DropoutOff(selection).plan(draft)) == []
+    draft.apply(ReplaceNode(draft.base.graph.nodes["a/c"]))
+    wrong = DropoutOff(selection).verify(draft.base, draft)
+    assert wrong == "a/c[then_branch] > c > y still drops"
 
 
 def test_nothing_needs_the_noise_any_more() -> None:

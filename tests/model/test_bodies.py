@@ -92,3 +92,12 @@ def test_a_whole_body_of_new_nodes_is_written() -> None:
     body.graph.drop("z")
     assert body.is_changed
     assert [str(node.name) for node in body.written("g").node_def] == ["axis", "r", "s", "q"]
+
+
+def test_another_op_in_a_nodes_place_calls_its_outputs_otherwise() -> None:
+    body = open_body(GRAPH, FUNCTION)
+    twin = NodeDef(name="r", op="Identity", input=["x"])
+    twin.attr["T"].type = types_pb2.DT_FLOAT
+    body.graph.put(twin)
+    made = {node.name: list(node.input) for node in body.written("g").node_def}
+    assert (made["r"], made["s"]) == (["x"], ["axis:output:0", "r:output:0"])

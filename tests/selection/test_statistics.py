@@ -241,6 +241,51 @@ def test_dropouts(scopes: list[str], frozen: tuple[str, ...], off: list[str], no
     assert selected(text, plan(*frozen)).dropouts == ()
 
 
+DROPS_IN = """x = _Arg()
+shape = Const() {value: [2, 3]}
+half = Const() {value: 0.5}
+two = Const() {value: 2.0}
+"""
+# a body's scope, the call, then the dropout that is off, if one is
+OFF_IN_FUNCTIONS = {
+    "by the call's scope": ("", "a/dense/c", "a/dense/c > drop/y"),
+    "by the body's scope": ("a/dense/", "c", "c > a/dense/drop/y"),
+    "in another scope": ("", "a/bn/c", ""),
+    "the body's before the call's": ("a/bn/", "a/dense/c", ""),
+}
+
+
+@pytest.mark.parametrize(("scope", "call", "off"), OFF_IN_FUNCTIONS.values(), ids=OFF_IN_FUNCTIONS)
+def test_dropouts_in_functions(scope: str, call: str, off: str) -> None:
+    body = DROPS_IN + dropout(f"{scope}d").replace(f"{scope}d/drop", f"{scope}drop")
+    text = f"{A}{DROPS}{call} = PartitionedCall(x) {{Tout: [float32], f: f}}"
+    functions = {"f": f"{body}return:y = _Retval({scope}drop/y)"}
+    model = parse_sketch(text, functions=functions)
+    asked = plan("a/dense", dropout="off")
+    selection = resolve(asked, model.variables, model.graph, saver=model.saver_ops)
+    assert selection.dropouts == ((off,) if off else ())
+    assert selection.notes == (() if off else (STAY.format(1, 1),))
+
+
+NORM = """x = _Arg()
+g = _Arg()
+n = FusedBatchNorm(x, g, g, g, g) {is_training: %s}
+return:y = _Retval(n)"""
+
+
+@pytest.mark.parametrize(
+    ("training", "call", "option", "is_told"),
+    [("true", "a/dense/c", "inference", True), ("false", "a/dense/c", "inference", False),
+     ("true", "a/bn/c", "inference", False), ("true", "a/dense/c", "statistics", False)],
+)  # fmt: skip
+def test_batch_norms_in_functions(training: str, call: str, option: str, is_told: bool) -> None:
+    text = f"{A}{DROPS}{call} = PartitionedCall(x, x) {{Tout: [float32], f: f}}"
+    model = parse_sketch(text, functions={"f": NORM % training})
+    selection = resolve(plan("a/dense", batch_norm=option), model.variables, model.graph)
+    note = f"the batch norm {call} > n still uses the statistics of its batch: it is in a function"
+    assert (note in selection.notes) == is_told
+
+
 def test_what_else_draws_in_a_frozen_scope_is_said() -> None:
     text = A + DROPS + dropout("a") + "a/n = RandomStandardNormal(shape) {dtype: float32}\n"
     text += (

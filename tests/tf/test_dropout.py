@@ -82,6 +82,22 @@ def in_a_loop_by_one_mask(x: tf.Tensor) -> tf.Tensor:
     return tf.while_loop(lambda i, _: i < 3, step, (0, x))[1]
 
 
+def in_functions(x: tf.Tensor) -> tf.Tensor:
+    """Drop in a branch of a function that another one calls."""
+    is_training = tf.placeholder_with_default(True, [], name="is_training")
+
+    @tf.function
+    def inner(y: tf.Tensor, is_on: tf.Tensor) -> tf.Tensor:
+        return tf.cond(is_on, lambda: from_1_13_on(y), lambda: y * 1.0)
+
+    @tf.function
+    def outer(y: tf.Tensor, is_on: tf.Tensor) -> tf.Tensor:
+        return tf.tanh(inner(y, is_on))
+
+    tf.enable_control_flow_v2()
+    return outer(x, is_training)
+
+
 DROPS = {
     each.__name__.replace("_", " "): each
     for each in (
@@ -159,12 +175,13 @@ PLAIN: dict[Drop, Drop] = {
 }
 
 
-@pytest.mark.parametrize("drop", [in_a_branch, in_a_loop])
+@pytest.mark.parametrize("drop", [in_a_branch, in_a_loop, in_functions])
 def test_train_op_through_control_flow(drop: Drop, tmp_path: Path) -> None:
     """Train what lies below; two trainings from the same values end in the same bits."""
     source = write_model(drop, tmp_path)
     plan = FreezePlan(freeze=("block",), dropout="off")
     frozen = freeze(load(source), plan, keep=["loss:0"])
+    assert len(report(frozen).dropouts_off) == 1
     add_train_op(frozen, loss=["loss:0"], optimizer="adam", learning_rate=0.1)
     save(frozen, tmp_path / "out")
     ends = [train(tmp_path / "out") for _ in range(2)]
