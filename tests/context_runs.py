@@ -13,6 +13,7 @@ from graphfreeze.model.control_flow import CONTEXTS
 from graphfreeze.model.described import find_described
 from graphfreeze.model.nesting import find_nesting
 from graphfreeze.model.variables import find_variables
+from graphfreeze.prepare.drop_training import DropTraining
 from graphfreeze.prepare.recover_contexts import RecoverContexts
 from graphfreeze.prepare.restore_ends import RestoreEnds
 from graphfreeze.read import load
@@ -21,14 +22,19 @@ from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.edits import SetCollection
 from graphfreeze.rewrite.message import meta_graph
 from graphfreeze.rewrite.run import run
-from graphfreeze.schema import CollectionDef, GraphDef
+from graphfreeze.schema import CollectionDef, GraphDef, MetaGraphDef
 
 TESTS = Path(__file__).parent
 MODELS = TESTS.parent / "testdata" / "models"
 GRADIENTS = TESTS / "tf1" / "gradients.py"
 SCRAMBLED = ("nested_loops", "seq2seq_attention")
 FLAT = ("seq2seq_attention",)
-CASES = [f"{name}, scrambled" for name in SCRAMBLED] + [f"{name}, flat" for name in FLAT]
+TRAINED = ("nested_loops",)
+CASES = [
+    *(f"{name}, scrambled" for name in SCRAMBLED),
+    *(f"{name}, flat" for name in FLAT),
+    *(f"{name}, trained" for name in TRAINED),
+]
 Values = dict[str, npt.NDArray[np.generic]]
 
 
@@ -47,8 +53,8 @@ def run_gradients(python: str | Path, folder: Path) -> dict[str, list[Values]]:
     for name in SCRAMBLED:
         names = scrambled_names(load(MODELS / name / "graph.pb").graph.nodes)
         cases[f"{name}, scrambled"] = _jobs(name, folder, names)
-    for name in FLAT:
-        cases[f"{name}, flat"] = _flat_jobs(name, folder)
+    cases |= {f"{name}, flat": _flat_jobs(name, folder) for name in FLAT}
+    cases |= {f"{name}, trained": _trained_jobs(name, folder) for name in TRAINED}
     listed = folder / "jobs.list"
     listed.write_text(json.dumps([job for both in cases.values() for job in both]))
     call(python, GRADIENTS, listed)
@@ -138,6 +144,35 @@ def _flat_jobs(name: str, folder: Path) -> list[dict[str, object]]:
         {**told, "meta": str(path), "out": str(folder / f"{name}-{kind}.npz")}
         for kind, path in metas.items()
     ]
+
+
+def _trained_jobs(name: str, folder: Path) -> list[dict[str, object]]:
+    """Return what is to be run: a model, and what is made of the whole of its graph, without more.
+
+    Loops of gradients lie beside those of the model, and go with the training."""
+    source = MODELS / name
+    document = json.loads((source / "feeds.json").read_text())
+    whole = MetaGraphDef.FromString((source / "model.ckpt.meta").read_bytes())
+    bare = whole.graph_def.SerializeToString()
+    draft = Draft(parse_document(bare, source / "graph.pb", None))
+    kept = tuple(map(str, (document["loss"], *document["outputs"])))
+    run(draft, [DropTraining(kept), RestoreEnds(), RecoverContexts()])
+    meta = folder / f"{name}-trained.meta"
+    meta.write_bytes(meta_graph(draft).SerializeToString())
+    assert not any("gradients/" in frame for frame in _frames(draft))
+    told = {"checkpoint": str(source / "model.ckpt"), **document}
+    old = load(source / "graph.pb").variables
+    told |= {"variables": {v.name: v.name for v in old if v.is_differentiable}}
+    metas = {"whole": source / "model.ckpt.meta", "untrained": meta}
+    return [
+        {**told, "meta": str(path), "out": str(folder / f"{name}-{kind}.npz")}
+        for kind, path in metas.items()
+    ]
+
+
+def _frames(draft: Draft) -> list[str]:
+    told = find_described(find_nesting(draft.graph), draft.collections)
+    return [str(loop.context_name) for _, loop in told.loops()]
 
 
 def _closed(source: Path) -> tuple[str, ...]:

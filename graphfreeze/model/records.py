@@ -139,9 +139,10 @@ class FreezeRecord(msgspec.Struct, frozen=True, kw_only=True):
     ``gradients`` tells by the name of a gradient, or of an op, the Python function that was given
     for it, and ``gradients_ignored`` by node which ones were lost, where the op's own stands in.
 
-    ``batch_norms_inference`` names the nodes that normalize by moving averages from now on,
-    ``dropouts_off`` those that drop no more. ``copied`` are functions that were copied to stop or
-    mask what they read.
+    ``loops_recovered`` are the frames of while loops whose contexts were recovered from the nodes,
+    ``no_backprop`` those of them that no gradient is to pass. ``batch_norms_inference`` names the
+    nodes that normalize by moving averages from now on, ``dropouts_off`` those that drop no more.
+    ``copied`` are functions that were copied to stop or mask what they read.
 
     The fields from ``arguments`` to ``seed`` are what the train_op was asked for; ``no_decay``
     are the patterns of what an optimizer with weight decay leaves out, BERT's if none was given.
@@ -174,6 +175,8 @@ class FreezeRecord(msgspec.Struct, frozen=True, kw_only=True):
     gradients: dict[str, str] = {}
     gradients_ignored: dict[str, str] = {}
     merge_op: str | None = None
+    loops_recovered: list[str] = []
+    no_backprop: list[str] = []
     batch_norms_inference: list[str] = []
     dropouts_off: list[str] = []
     copied: CopiedRecord = CopiedRecord()

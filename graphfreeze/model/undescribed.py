@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from graphfreeze.model.control_flow import ENTERS, SWITCHES
+from graphfreeze.model.control_flow import CONTEXTS, ENTERS, SWITCHES
 from graphfreeze.model.described import Described, find_described
 from graphfreeze.model.graph import Graph
 from graphfreeze.model.nesting import Branch, Loop, Misfit, Nesting, find_nesting
@@ -44,7 +44,7 @@ def find_undescribed(graph: Graph, collections: Mapping[str, CollectionDef]) -> 
     """Return what no context describes.
 
     Without any context that is all of it, with some what holds a loop or is in one."""
-    nesting = find_nesting(graph) if _has_control_flow(graph) else Nesting(graph)
+    nesting = find_nesting(graph) if _may_lack_some(graph, collections) else Nesting(graph)
     told, tops = find_described(nesting, collections), find_regions(nesting)
     bare = [each for each in tops if _lacks_context(each, told)]
     odd = {each.path: list(misfits(each)) for each in bare}
@@ -60,8 +60,10 @@ def count_branches(regions: tuple[Region, ...]) -> int:
     return sum(isinstance(each.path[-1], Branch) for each in inside)
 
 
-def _has_control_flow(graph: Graph) -> bool:
-    return any(graph.op(name) in ENTERS | SWITCHES for name in graph.nodes)
+def _may_lack_some(graph: Graph, collections: Mapping[str, CollectionDef]) -> bool:
+    """Tell whether it takes a look at all nodes: there are loops, or branches and no context."""
+    needing = ENTERS if any(key in collections for key in CONTEXTS) else ENTERS | SWITCHES
+    return any(graph.op(name) in needing for name in graph.nodes)
 
 
 def of_gradients(nesting: Nesting) -> dict[str, str]:

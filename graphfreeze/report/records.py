@@ -149,6 +149,8 @@ def freeze_record(frozen: FrozenModel, *, version: str) -> FreezeRecord:
         values=frozen.taken,
         table_initializers=node_entries(draft.collections, "table_initializer"),
         assets=asset_records(base),
+        loops_recovered=list(frozen.contexts.loops),
+        no_backprop=list(frozen.contexts.closed),
         batch_norms_inference=list(selection.batch_norms),
         dropouts_off=list(selection.dropouts),
         copied=copied_record(draft),

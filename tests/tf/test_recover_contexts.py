@@ -9,6 +9,8 @@ import pytest
 import tensorflow.compat.v1 as tf
 from context_runs import CASES, Values, check_gradients, run_gradients, with_loops
 
+from graphfreeze import api
+from graphfreeze.errors import TrainError
 from graphfreeze.prepare.recover_contexts import RecoverContexts
 from graphfreeze.prepare.restore_ends import RestoreEnds
 from graphfreeze.read.document import parse_document
@@ -16,6 +18,7 @@ from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.message import meta_graph
 from graphfreeze.rewrite.run import run
 from graphfreeze.schema import GraphDef, MetaGraphDef
+from graphfreeze.selection.plan import FreezePlan
 
 Tensor = tf.Tensor
 X = np.linspace(-1, 1, 6, dtype=np.float32).reshape(2, 3)
@@ -106,6 +109,29 @@ def test_gradients(loop: Callable[[Tensor, Tensor], Tensor]) -> None:
         tf.train.import_meta_graph(message)
         assert gradient().tobytes() == expected.tobytes()
     assert np.abs(expected).max() > 0
+
+
+def test_a_loop_that_no_node_tells(tmp_path: Path) -> None:
+    """Two loops in one frame run, but a context has one condition."""
+    with tf.Graph().as_default() as graph:
+        w = tf.get_variable("w", [3, 3])
+        x = tf.placeholder(tf.float32, [2, 3], name="x")
+        tf.reduce_sum(product(x, w) + product(x + 1.0, w), name="loss")
+        tf.reduce_sum(tf.matmul(x, w), name="other")
+    plain = graph.as_graph_def()
+    for node in plain.node:
+        if node.op == "Enter":
+            node.attr["frame_name"].s = b"twice/while_context"
+    path = tmp_path / "graph.pb"
+    path.write_bytes(plain.SerializeToString())
+    frozen = api.freeze(api.load(path), FreezePlan())
+    (reason,) = frozen.contexts.misfits.values()
+    assert reason == "a loop has one LoopCond, and its frame has while/LoopCond, while_1/LoopCond"
+    with pytest.raises(TrainError, match=f"loop of frame 'twice/while_context'.*{reason}"):
+        api.add_train_op(frozen, loss=["loss:0"])
+    api.add_train_op(frozen, loss=["other:0"])
+    notes = api.report(frozen).notes
+    assert any("twice/while_context has no context, and no gradient" in note for note in notes)
 
 
 @pytest.fixture(scope="module")
