@@ -22,7 +22,7 @@ def test_the_loss_is_what_it_was(name: str, runs: dict[str, Run]) -> None:
 
 @pytest.mark.parametrize("name", CASES)
 def test_gradients_are_what_they_were(name: str, runs: dict[str, Run]) -> None:
-    check_gradients(runs[name])
+    check_gradients(CASES[name], runs[name])
 
 
 @pytest.mark.parametrize("name", CASES)
