@@ -94,13 +94,18 @@ class Body:
     def _nodes(self) -> Iterator[NodeDef]:
         original = {str(node.name): node for node in self.function.node_def}
         for name, node in self.graph.nodes.items():
-            if node.op in (ARGUMENT, RETURN) or name.startswith(return_name("")):
+            if is_stand_in(node):
                 continue
             inputs = [self.text(ref) for ref in self.graph.inputs(name)]
             if self.opened.get(name) is node and inputs == list(original[name].input):
                 yield original[name]
             else:
                 yield with_inputs(node, inputs)
+
+
+def is_stand_in(node: NodeDef) -> bool:
+    """Tell whether a node of a body's graph stands for an argument, or for what is returned."""
+    return node.op in (ARGUMENT, RETURN) or str(node.name).startswith(return_name(""))
 
 
 def return_name(output: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 
 from graphfreeze.model.attrs import type_attr
-from graphfreeze.model.bodies import ARGUMENT, KEPT, RETURN, Body, open_body
+from graphfreeze.model.bodies import Body, is_stand_in, open_body
 from graphfreeze.model.calls import WHILES, Call, find_calls, is_call, named_functions
 from graphfreeze.model.graph import Graph
 from graphfreeze.model.names import TensorRef, parse_ref
@@ -114,7 +114,7 @@ class _Builder:
         """Add the nodes of a graph, and return their names."""
         added = []
         for name, node in level.graph.nodes.items():
-            if level.prefix and node.op in (ARGUMENT, RETURN, KEPT):
+            if level.prefix and is_stand_in(node):
                 continue
             if name in level.calls:
                 self._add_call(node, level)

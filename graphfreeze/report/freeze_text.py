@@ -176,7 +176,7 @@ def _copied(record: FreezeRecord, most: int | None) -> Iterator[tuple[str, Seque
     others = f"{copied.others:,} added by the train_op" if copied.others else ""
     if copies or others:
         told = ", ".join(filter(None, (copies, others)))
-        yield "functions", [f"{told}; those of the model stay"]
+        yield "functions", [f"{told}; the model keeps its own"]
     if copied.operations:
         ops = Counter(copied.operations).most_common()
         yield "  new ops", some_of([f"{op} {count:,}" for op, count in ops], most)

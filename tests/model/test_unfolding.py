@@ -39,10 +39,11 @@ w = _Arg() {T: resource}
 return:v = _Retval(w)
 return:w = _Retval(v)"""
 PLAIN = "x = _Arg()\nw = _Arg() {T: resource}\ne = Exp(x)\nreturn:y = _Retval(e)"
+WAITS = "x = _Arg()\ne = Exp(x)\nn = NoOp(^e)\ni = Identity(e, ^n)\nreturn:y = _Retval(i)"
 HANDS_OUT = "w = _Arg() {T: resource}\nreturn:w = _Retval(w)"
 FUNCTIONS = {
     "dense": DENSE, "deep": DEEP, "round": ROUND, "test": TEST, "swap": SWAP, "plain": PLAIN,
-    "hands_out": HANDS_OUT,
+    "hands_out": HANDS_OUT, "waits": WAITS,
 }  # fmt: skip
 W = """w = VarHandleOp() {shape: [4, 4]}
 v = VarHandleOp() {shape: [4, 4]}
@@ -71,6 +72,11 @@ CASES = {
         {"y[then_branch] > r": "ReadVariableOp y[then_branch] > w",
          "y[else_branch] > x": "Identity x",
          "y -> 0": "Merge y[else_branch] > e, y[then_branch] > m, ^y"},
+    ),
+    "what waits in a body": (
+        "y = PartitionedCall(x) {Tout: [float32], f: waits}",
+        {"y > n": "NoOp ^y > e", "y > i": "Identity y > e, ^y > n",
+         "y": "NoOp ^x, ^y > e, ^y > n, ^y > i", "y -> 0": "Identity y > i, ^y"},
     ),
     "cases": (
         "y = Case(i, x, w) {Tout: [float32], branches: [plain, plain]}\nz = Tanh(y)",

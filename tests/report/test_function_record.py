@@ -51,7 +51,7 @@ def test_a_freeze_tells_which_functions_it_copied() -> None:
     assert all(name == f"{source}__graphfreeze_1" for name, source in copied.functions.items())
     lines = [" ".join(line.plain.split()) for line in freeze_lines(record, None)]
     count = len(copied.functions)
-    at = lines.index(f"functions {count} copied for what is frozen; those of the model stay")
+    at = lines.index(f"functions {count} copied for what is frozen; the model keeps its own")
     assert lines[at + 1] == "new ops StopGradient 3"
 
 
@@ -61,7 +61,7 @@ def test_functions_that_a_train_op_brings_are_counted() -> None:
     for functions, told in (({}, ""), ({"f__graphfreeze_1": "f"}, "1 copied for what is frozen, ")):
         changed = msgspec.structs.replace(record, copied=CopiedRecord(functions, {}, 1200))
         lines = [" ".join(line.plain.split()) for line in freeze_lines(changed, None)]
-        line = f"functions {told}1,200 added by the train_op; those of the model stay"
+        line = f"functions {told}1,200 added by the train_op; the model keeps its own"
         assert line in lines
 
 
