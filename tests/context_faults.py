@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 
-from graphfreeze.model.control_flow import CONTEXTS, ENTERS, Context, nested_contexts, node_of
+from graphfreeze.model.control_flow import ENTERS, named_in_contexts, node_of
 from graphfreeze.model.described import Described, find_described, path_text
 from graphfreeze.model.graph import Graph
 from graphfreeze.model.nesting import Loop, find_nesting, frame_name
-from graphfreeze.schema import CollectionDef, WhileContextDef
+from graphfreeze.schema import CollectionDef
 
 
 def find_faults(graph: Graph, collections: Mapping[str, CollectionDef]) -> list[str]:
@@ -14,30 +14,9 @@ def find_faults(graph: Graph, collections: Mapping[str, CollectionDef]) -> list[
 
     A node without outputs is in none: contexts name tensors."""
     told = find_described(find_nesting(graph), collections)
-    return [*_gone(graph, collections), *_elsewhere(told), *_not_brought_in(told)]
-
-
-def _gone(graph: Graph, collections: Mapping[str, CollectionDef]) -> Iterator[str]:
-    for key, kind in CONTEXTS.items():
-        for raw in collections.get(key, CollectionDef()).bytes_list.value:
-            for name in _names(kind.FromString(raw)):
-                if node_of(name) not in graph:
-                    yield f"{key} names {name}, which is gone"
-
-
-def _names(context: Context) -> Iterator[str]:
-    """Yield all tensors that a context, and those inside it, name."""
-    yield from context.values_def.values
-    for pair in context.values_def.external_values.items():
-        yield from pair
-    yield context.pivot_name
-    if isinstance(context, WhileContextDef):
-        yield from (context.pivot_for_pred_name, context.pivot_for_body_name)
-        yield from (*context.loop_enter_names, *context.loop_exit_names)
-    else:
-        yield context.pred_name
-    for nested in nested_contexts(context):
-        yield from _names(nested)
+    named = named_in_contexts(collections)
+    gone = (f"{key} names {name}, which is gone" for key, name in named if name not in graph)
+    return [*gone, *_elsewhere(told), *_not_brought_in(told)]
 
 
 def _elsewhere(told: Described) -> Iterator[str]:

@@ -48,6 +48,27 @@ def nested_contexts(context: Context) -> Iterator[Context]:
             yield getattr(nested, which)
 
 
+def named_in_contexts(collections: Mapping[str, CollectionDef]) -> Iterator[tuple[str, str]]:
+    """Yield key and node of all that contexts name."""
+    for key, kind in CONTEXTS.items():
+        entry = collections.get(key)
+        for raw in entry.bytes_list.value if entry is not None else ():
+            yield from ((key, node_of(name)) for name in _names(kind.FromString(raw)))
+
+
+def _names(context: Context) -> Iterator[str]:
+    """Yield all tensors that a context names, and those inside it."""
+    outside = context.values_def.external_values
+    yield from (*context.values_def.values, *outside, *outside.values(), context.pivot_name)
+    if isinstance(context, WhileContextDef):
+        yield from (*context.loop_enter_names, *context.loop_exit_names)
+        yield from (context.pivot_for_pred_name, context.pivot_for_body_name)
+    else:
+        yield context.pred_name
+    for nested in nested_contexts(context):
+        yield from _names(nested)
+
+
 def _prune(context: Context, gone: Collection[str]) -> bool:
     """Take the values that are gone out of a context, and out of those inside it.
 

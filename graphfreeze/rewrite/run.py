@@ -1,11 +1,12 @@
 """The runner: it lets passes plan, applies their edits, and checks what they promise."""
 
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import chain, islice
 from typing import Protocol
 
 from graphfreeze.errors import RewriteError
 from graphfreeze.model.collected import named_nodes
+from graphfreeze.model.control_flow import named_in_contexts
 from graphfreeze.model.model import Model
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.edits import AddNode, Edit
@@ -44,7 +45,8 @@ def _broken(draft: Draft) -> Iterator[str]:
     """Yield what no pass may leave behind."""
     known = set(draft.base.graph.dangling())
     yield from (each for each in draft.graph.dangling() if each not in known)
-    lost = (each for each in named_nodes(draft.collections) if each[1] not in draft.graph)
+    named = chain(named_nodes(draft.collections), named_in_contexts(draft.collections))
+    lost = (each for each in named if each[1] not in draft.graph)
     for key, name in islice((e for e in lost if e[1] in draft.base.graph), 1):
         yield f"collection {key!r} names {name}, which is gone"
     for name in islice(draft.loose_colocations(), 1):

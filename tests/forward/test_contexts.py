@@ -99,7 +99,7 @@ def forget_an_enter(loop: WhileContextDef) -> None:
 SPOILT = {
     "a node that it lost": (lose, "while/Tanh runs in loop"),
     "a node of a branch": (lose_in_a_branch, "while/cond/add runs in branch"),
-    "a node that is gone": (name_what_is_gone, "while_context names while/gone:0"),
+    "a node that is gone": (name_what_is_gone, "while_context names while/gone, which"),
     "a value from outside": (forget_an_enter, "Enter comes into loop"),
 }
 

@@ -10,6 +10,7 @@ from graphfreeze.read.sketch import parse_sketch
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.edits import AddNode, Edit, RemoveNode
 from graphfreeze.rewrite.run import run
+from graphfreeze.schema import CollectionDef, CondContextDef
 
 TEXT = """
 a = Placeholder()
@@ -54,6 +55,16 @@ BROKEN = {
 def test_broken_promise(each: Fake, told: str) -> None:
     with pytest.raises(RewriteError, match=f"pass 'fake' broke its promise: {told}"):
         run(Draft(parse_sketch(TEXT)), [each])
+
+
+def test_a_context_may_not_name_what_is_gone() -> None:
+    context = CondContextDef(context_name="branch", pred_name="a:0", pivot_name="lost:0")
+    context.nested_contexts.add().while_ctxt.values_def.values.append("d:0")
+    entry = CollectionDef(bytes_list=CollectionDef.BytesList(value=[context.SerializeToString()]))
+    text = TEXT.replace(' {_class: ["loc:@d"]}', "")
+    draft = Draft(parse_sketch(text, collections={"cond_context": entry}))
+    with pytest.raises(RewriteError, match="collection 'cond_context' names d, which is gone"):
+        run(draft, [Fake((RemoveNode("d"),))])
 
 
 def test_plan_is_read_to_the_end_before_the_first_edit() -> None:
