@@ -152,25 +152,6 @@ def nodes_in_loops(graph: Graph) -> set[str]:
     return found
 
 
-def unfetchable(graph: Graph) -> set[str]:
-    """Return the nodes inside v1 loops, and those of branches that may not be taken."""
-    found = nodes_in_loops(graph)
-    inner = {name for name in found if graph.op(name) not in EXITS}
-    enters = (name for name in inner if graph.op(name) in ENTERS)
-    if not any(ref.node in inner for name in enters for ref in graph.inputs(name)):
-        ends = found - inner  # no loop is inside another: what leaves one is outside
-    else:
-        ends = set()
-    todo = [name for name in graph.nodes if graph.op(name) in SWITCHES]
-    while todo:
-        name = todo.pop()
-        if name not in found or graph.op(name) in SWITCHES:
-            found.add(name)
-            ahead = graph.consumers(name)
-            todo += [each for each in ahead if each not in found and graph.op(each) not in MERGES]
-    return found - ends
-
-
 def branches_of(graph: Graph, name: str) -> set[tuple[TensorRef, int]]:
     """Return the tests without whose outcome, 0 or 1, a node does not run; not those of loops."""
     found, seen, todo = set[tuple[TensorRef, int]](), {name}, [name]

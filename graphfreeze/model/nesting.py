@@ -123,6 +123,12 @@ def find_nesting(graph: Graph) -> Nesting:
     return nesting
 
 
+def unfetchable(graph: Graph) -> set[str]:
+    """Return the nodes inside v1 loops, and those of branches that may not be taken."""
+    nesting = find_nesting(graph)
+    return {n for n in graph.nodes if n not in nesting.taken or nesting.leaving(TensorRef(n))}
+
+
 def _leads_back(graph: Graph, edge: Edge, producer: str) -> bool:
     return graph.op(producer) in NEXTS and graph.op(edge.consumer) in MERGES
 

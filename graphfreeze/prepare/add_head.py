@@ -8,12 +8,12 @@ from graphfreeze.errors import HeadError
 from graphfreeze.errors.base import with_scopes
 from graphfreeze.model.attrs import FLOATING, Shape, count_elements, dtype_name
 from graphfreeze.model.collected import node_entries
-from graphfreeze.model.control_flow import unfetchable
 from graphfreeze.model.graph import Graph
 from graphfreeze.model.heads import Head, HeadRecord
 from graphfreeze.model.inferred_shapes import infer_shape
 from graphfreeze.model.model import Model
 from graphfreeze.model.names import TensorRef, find_ref
+from graphfreeze.model.nesting import unfetchable
 from graphfreeze.model.variables import REF_OPS, RESOURCE_OPS
 from graphfreeze.read.former import Former
 from graphfreeze.rewrite.draft import Draft

@@ -4,7 +4,7 @@ import pytest
 
 from graphfreeze.model.graph import Graph
 from graphfreeze.model.names import parse_ref
-from graphfreeze.model.nesting import Branch, Loop, Path, find_nesting
+from graphfreeze.model.nesting import Branch, Loop, Path, find_nesting, unfetchable
 from graphfreeze.model.regions import find_regions, misfits
 from graphfreeze.model.undescribed import of_gradients
 from graphfreeze.read.sketch import parse_sketch
@@ -143,6 +143,19 @@ def test_what_comes_into_regions() -> None:
     assert {str(k): str(v) for k, v in inner.brought.items()} == {"k2": "k", "q2": "q"}
     brought = [{str(k): str(v) for k, v in each.brought.items()} for each in inner.inner]
     assert brought == [{"sw:1": "b2"}, {"sw1": "b2"}]
+
+
+UNFETCHABLE = {
+    "a loop": (LOOP, "e k m l c s b a n"),
+    "a cond": (COND, "pivots t in one add other neg"),
+    "nested": (NESTED, "e k q m c p0 s b n e2 k2 q2 m2 c2 p2 s2 b2 sw tanh sw1 both n2 y2"),
+    "what waits for itself": ("a = Neg(b)\nb = Neg(a)", "a b"),
+}
+
+
+@pytest.mark.parametrize(("text", "names"), UNFETCHABLE.values(), ids=UNFETCHABLE)
+def test_what_cannot_be_fetched(text: str, names: str) -> None:
+    assert unfetchable(graph(text)) == set(names.split())
 
 
 def test_loops_of_gradients_and_nodes_aside_are_left_out() -> None:

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from graphfreeze.model.attrs import FLOATING
 from graphfreeze.model.collected import node_entries, node_refs
-from graphfreeze.model.control_flow import unfetchable
 from graphfreeze.model.graph import Graph
 from graphfreeze.model.model import Model
 from graphfreeze.model.names import TensorRef, find_ref
+from graphfreeze.model.nesting import unfetchable
 from graphfreeze.model.ops import OpTypeError
 from graphfreeze.model.reads import RESTORERS, is_write, writers
 from graphfreeze.model.records import FreezeRecord

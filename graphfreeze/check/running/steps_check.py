@@ -11,7 +11,7 @@ from graphfreeze.check.running.opened import Opened
 from graphfreeze.check.running.restored_values import RestoredValues
 from graphfreeze.check.running.step_gradients import find_gradients
 from graphfreeze.errors.base import listed
-from graphfreeze.model.control_flow import unfetchable
+from graphfreeze.model.nesting import unfetchable
 from graphfreeze.model.records import FreezeRecord, VariableRecord
 from graphfreeze.model.verify_records import FAILED, PASSED, ChangeRecord, SectionRecord
 from graphfreeze.read.number_types import Array
