@@ -34,6 +34,7 @@ _CHANGED = {
     **dict.fromkeys(("If", "StatelessIf", "Case", "StatelessCase"), _BRANCHES),
     **dict.fromkeys(("PartitionedCall", "StatefulPartitionedCall"), ("Tout", "f")),
 }
+_WAITED_FOR = "_has_manual_control_dependencies"
 # Other functions by their names, of use to who chose names: for kernels of recurrent layers.
 _LINKS = ("forward_function_name", "backward_function_name")
 
@@ -98,7 +99,8 @@ class Taken:
     @cached_property
     def _changed(self) -> list[NodeDef]:
         old = self._old
-        return [n for n in self.after.node if n.name in old and n != old[str(n.name)]]
+        others = (n for n in self.after.node if n.name in old and n != old[str(n.name)])
+        return [n for n in others if _unmarked(n) != _unmarked(old[str(n.name)])]
 
     @cached_property
     def _library(self) -> dict[str, FunctionDef]:
@@ -156,10 +158,17 @@ def _parted(node: NodeDef) -> tuple[Sequence[str], Sequence[str]]:
     return [str(text) for text in node.input if not text.startswith("^")], waits
 
 
-def _rest(node: NodeDef) -> NodeDef:
-    """Return a node without what gradients may change."""
+def _unmarked(node: NodeDef) -> NodeDef:
+    """Return a node without TensorFlow's mark that another one was made to wait for it."""
     made = NodeDef()
     made.CopyFrom(node)
+    made.attr.pop(_WAITED_FOR, None)
+    return made
+
+
+def _rest(node: NodeDef) -> NodeDef:
+    """Return a node without what gradients may change."""
+    made = _unmarked(node)
     for key in _foreseen(node):
         made.attr.pop(key, None)
     if node.op in WHILES:
