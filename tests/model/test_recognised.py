@@ -193,6 +193,9 @@ SCHEDULE = RateRecord(source="schedule", schedule=["polynomial"], inputs=["globa
 WARM = RateRecord(source="schedule", schedule=["warm-up", "polynomial"], inputs=["global_step"])
 
 
+KERAS_RATE = RateRecord(source="variable", inputs=["training/Adam/learning_rate"])
+
+
 def constant(value: float) -> RateRecord:
     return RateRecord(source="constant", value=value)
 
@@ -209,6 +212,7 @@ REAL: dict[str, tuple[list[tuple[object, ...]], int]] = {
     "momentum_ema": ([("Momentum", 9, 9, constant(0.05), [], 0)], 9),
     "gan": ([("Adam", 5, 10, constant(0.005), [], 0), ("Adam", 7, 14, constant(0.01), [], 0)], 0),
     "partitioned_ps": ([("Adam", 7, 14, constant(0.01), [], 0)], 0),
+    "keras_lstm": ([("Adam", 6, 12, KERAS_RATE, [], 0)], 0),
     "wide_deep": ([("Adagrad", 5, 5, constant(0.001), [], 0),
                    ("Ftrl", 2, 4, constant(0.005), [], 0)], 0),
 }  # fmt: skip

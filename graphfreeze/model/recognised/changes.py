@@ -57,24 +57,30 @@ class Changes:
         return frozenset(found - numbers), numbers
 
     def rate(self, ref: TensorRef) -> TensorRef | None:
-        """Return the factor of a gradient, or of what is made of one; None if it has none."""
+        """Return the factor of a gradient, or of what is made of one; None if it has none.
+
+        Adam's correction is no part of it."""
+        factor = self._factor(ref)
+        return None if factor is None else self._without_powers(factor)
+
+    def _factor(self, ref: TensorRef) -> TensorRef | None:
         ref = self.walk.origin(ref)
         if ref in self._stored:
             return None  # a factor in there is a slot's own
         op, inputs = self.walk.op(ref), self.walk.inputs(ref)
         decided = [self.walk.is_decided(each) for each in inputs]
         if op == "Neg" or op in DIVISIONS:
-            return self.rate(inputs[0])
+            return self._factor(inputs[0])
         if op == "Mul" and any(decided) and not all(decided):
-            return self._without_powers(inputs[decided.index(False)])
+            return inputs[decided.index(False)]
         if op == "Mul" or op in ADDS:
-            found = (self.rate(each) for each, able in zip(inputs, decided, strict=True) if able)
-            return next((rate for rate in found if rate is not None), None)
+            found = (self._factor(each) for each, able in zip(inputs, decided, strict=True) if able)
+            return next((factor for factor in found if factor is not None), None)
         return None
 
     def _without_powers(self, ref: TensorRef) -> TensorRef:
         """Return a rate without the factors that slots decide, as Adam's correction is."""
-        ref = self.walk.origin(ref)
+        ref = self._corrected(self.walk.origin(ref)) or self.walk.origin(ref)
         op, inputs = self.walk.op(ref), self.walk.inputs(ref)
         if not self.walk.is_behind_slots(ref) or self.walk.values.find(ref) is not None:
             return ref
@@ -84,6 +90,29 @@ class Changes:
         if op == "Mul" and plain:
             return self._without_powers(plain[0])
         return self._without_powers(inputs[0]) if op == "Mul" else ref
+
+    def is_corrected(self, change: TensorRef) -> bool:
+        """Tell whether a rate is corrected by powers of a count, as Keras does for Adam."""
+        factor = self._factor(change)
+        return factor is not None and self._corrected(self.walk.origin(factor)) is not None
+
+    def _corrected(self, ref: TensorRef) -> TensorRef | None:
+        """Return x of ``x * (sqrt(1 - p ** n) / (1 - q ** n))``, None if it is something else."""
+        inputs = self.walk.inputs(ref) if self.walk.op(ref) == "Mul" else ()
+        for own, other in (inputs, inputs[::-1]) if inputs else ():
+            correction = self.walk.origin(other)
+            if self.walk.op(correction) in DIVISIONS:
+                root, rest = map(self.walk.origin, self.walk.inputs(correction))
+                is_root = self.walk.op(root) == "Sqrt"
+                if is_root and all(map(self._is_rest, (self.walk.inputs(root)[0], rest))):
+                    return own
+        return None
+
+    def _is_rest(self, ref: TensorRef) -> bool:
+        """Tell whether a tensor is what a power leaves of something."""
+        ref = self.walk.origin(ref)
+        parts = self.walk.inputs(ref) if self.walk.op(ref) == "Sub" else ()
+        return any(self.walk.op(self.walk.origin(each)) == "Pow" for each in parts[1:])
 
     @cached_property
     def _stored(self) -> set[TensorRef]:

@@ -85,9 +85,8 @@ class Updates:
         slots, shared = self.changes.slots(variable, change)
         rate = self.changes.rate(change)
         if slots:
-            is_adam = (
-                len(shared) == _POWERS and len(slots) == _POWERS and self.changes.is_rooted(change)
-            )
+            has_powers = len(shared) == _POWERS or self.changes.is_corrected(change)
+            is_adam = has_powers and len(slots) == _POWERS and self.changes.is_rooted(change)
             name = "Adam" if is_adam else HAND_WRITTEN
         else:
             name = PLAIN if rate is not None else UNKNOWN
