@@ -327,10 +327,10 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
         RewriteError.recursive_function("emb", "body"),
         "function 'body' calls itself and hands 'emb' on, so no copy of it can stop or mask",
     ),
-    "RewriteError.overlaid_in_function": (
-        RewriteError.overlaid_in_function("emb", "loop", op="While"),
-        "node 'loop' (op While) hands 'emb' to functions that read it, where no rows can be laid "
-        "over it; freeze its rows with --row-strategy mask",
+    "RewriteError.overlaid_in_old_loop": (
+        RewriteError.overlaid_in_old_loop("decoder/while"),
+        "loop 'decoder/while' was saved with what its gradients keep, behind which the rows of an "
+        "overlay would have none; freeze rows with --row-strategy mask",
     ),
     "PatchError.not_for_patch": (
         PatchError.not_for_patch("row_strategy", "an overlay is a new variable"),

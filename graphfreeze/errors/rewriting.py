@@ -43,11 +43,11 @@ class RewriteError(GraphfreezeError):
         )
 
     @classmethod
-    def overlaid_in_function(cls, variable: str, node: str, *, op: str) -> RewriteError:
-        """Name a call of functions that read a table which rows are to be laid over."""
+    def overlaid_in_old_loop(cls, node: str) -> RewriteError:
+        """Name a loop that reads a table which rows are laid over, and holds more than it did."""
         return cls(
-            f"node {node!r} (op {op}) hands {variable!r} to functions that read it, where no rows "
-            "can be laid over it; freeze its rows with --row-strategy mask"
+            f"loop {node!r} was saved with what its gradients keep, behind which the rows of an "
+            "overlay would have none; freeze rows with --row-strategy mask"
         )
 
     @classmethod

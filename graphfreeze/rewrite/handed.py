@@ -1,6 +1,6 @@
 """The variables that calls hand to functions, and what is to be done with each there."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from graphfreeze.model.bodies import open_body
 from graphfreeze.model.calls import Call, find_calls
@@ -44,17 +44,21 @@ def led_by(needs: Iterable[Need]) -> list[Led]:
     return [each for need in needs for each in need.led]
 
 
-def find_missing(graph: Graph, needs: Iterable[Need]) -> str | None:
-    """Say which reader in a function takes what it should not, if any."""
+def bodies(graph: Graph, needs: Iterable[Need]) -> Iterator[tuple[Call, Graph, list[Need]]]:
+    """Yield the bodies that variables are handed to, calls inside of bodies included."""
     for name, handed in handed_to(graph, needs).items():
         for call in find_calls(graph, graph.nodes[name]):
             inner, own = open_body(graph, call.function).graph, in_body(call, handed)
-            selection, kernels = selection_of(own)
-            stops, masks = Stops(inner, selection), Masks(inner, selection, kernels)
-            wrong = stops.find_missing() or masks.find_missing()
-            if wrong is not None:
-                return f"{wrong} in function {call.name}"
-            deeper = find_missing(inner, own)
-            if deeper is not None:
-                return deeper
+            yield call, inner, own
+            yield from bodies(inner, own)
+
+
+def find_missing(graph: Graph, needs: Iterable[Need]) -> str | None:
+    """Say which reader in a function takes what it should not, if any."""
+    for call, inner, own in bodies(graph, needs):
+        selection, kernels = selection_of(own)
+        stops, masks = Stops(inner, selection), Masks(inner, selection, kernels)
+        wrong = stops.find_missing() or masks.find_missing()
+        if wrong is not None:
+            return f"{wrong} in function {call.name}"
     return None

@@ -7,11 +7,13 @@ from graphfreeze.model.variables import Variable
 from graphfreeze.rewrite.entry_mask import held_name, is_held
 from graphfreeze.rewrite.grown_calls import Led
 from graphfreeze.rewrite.mask_kernels import Kernel
+from graphfreeze.rewrite.overlay import rows_name
 from graphfreeze.rewrite.row_factors import factor_type, factors_name, has_held_factors
 from graphfreeze.schema import types_pb2
 from graphfreeze.selection.choice import Choice
 from graphfreeze.selection.resolve import Selection
 
+_ROWS = "graphfreeze_rows"
 _ELEMENTS, _FACTORS = "graphfreeze_trainable_elements", "graphfreeze_row_scale"
 
 
@@ -38,9 +40,11 @@ class Need:
 
     @property
     def led(self) -> list[Led]:
-        """What its masks take that is too large for constants, where the variable has its name."""
+        """What its overlay or masks take that is no constant, where the variable has its name."""
         variable, entries, scale = self.variable, self.choice.entries, self.choice.scale
         found = []
+        if self.choice.overlay:
+            found.append(Led(rows_name(variable), _ROWS, types_pb2.DT_RESOURCE, ()))
         if entries is not None and is_held(entries):
             node = f"{held_name(variable)}/read"
             found.append(Led(node, _ELEMENTS, types_pb2.DT_BOOL, entries.shape))

@@ -8,16 +8,14 @@ from graphfreeze.errors import RewriteError
 from graphfreeze.model.bodies import Body, open_body
 from graphfreeze.model.calls import Call, find_calls
 from graphfreeze.model.graph import Graph
-from graphfreeze.model.variables import Variable
 from graphfreeze.rewrite.edits import NodeEdit, RemoveNode, ReplaceNode
-from graphfreeze.rewrite.grown_calls import lead_in, lead_to
+from graphfreeze.rewrite.grown_calls import lacks, lead_in, lead_to
 from graphfreeze.rewrite.handed import Handed, handed_to, in_body, led_by
 from graphfreeze.rewrite.masks import Masks
 from graphfreeze.rewrite.needs import Need, selection_of
 from graphfreeze.rewrite.node_edits import made_node
 from graphfreeze.rewrite.stops import Stops
 from graphfreeze.schema import FunctionDef, NodeDef
-from graphfreeze.selection.choice import FROZEN, Choice
 
 MARK = "__graphfreeze_"
 # Other functions of these names would be taken in the place of a copy.
@@ -100,7 +98,7 @@ class Specialised:
             return None
         led = [led_by(in_body(call, handed)) for call in calls]
         spoken = zip(bodies, led, strict=True)
-        used = {i for b, own in spoken for i, v in enumerate(own) if b.graph.edges_from(v.node)}
+        used = {i for body, own in spoken for i, each in enumerate(own) if lacks(body, each)}
         names = []
         for body, call, own in zip(bodies, calls, led, strict=True):
             names.append(self.copy(lead_in(body, call, [own[i] for i in sorted(used)])))
@@ -137,16 +135,6 @@ class Specialised:
 def is_copy(name: str) -> bool:
     """Tell whether a function is a copy, by its name."""
     return name.rpartition(MARK)[2].isdecimal() and MARK in name
-
-
-def find_reading_calls(
-    graph: Graph, variables: Iterable[Variable]
-) -> Iterator[tuple[Variable, str]]:
-    """Yield variables with the calls whose functions read them on to what gradients pass."""
-    for variable in variables:
-        need = Need(Choice(variable, FROZEN), owner=variable.name)
-        for edit in Specialised(graph.functions).calls(graph, [need]):
-            yield variable, str(edit.node.name)
 
 
 def _apply(graph: Graph, edits: Iterable[NodeEdit]) -> None:

@@ -11,6 +11,7 @@ from graphfreeze.forward.stop_gradient import StopGradient
 from graphfreeze.model.attrs import dtype_name, parse_shape
 from graphfreeze.model.sketch import format_node
 from graphfreeze.model.sketch_functions import format_function
+from graphfreeze.prepare.recover_collections import RecoverCollections
 from graphfreeze.read.sketch import parse_sketch
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.edits import AddFunction, AddGradient
@@ -256,19 +257,15 @@ def test_a_large_mask_is_led_into_a_function() -> None:
     assert [dtype_name(each) for each in types] == ["int32", "resource", "bool"]
     assert arguments(draft, "looks_up") == ["ids", "h", "graphfreeze_trainable_elements"]
     text = shown(draft, "looks_up__graphfreeze_1")
-    inner = "h/graphfreeze/trainable_elements/read"
-    assert f"{inner} = Identity(graphfreeze_trainable_elements)" in text
-    assert f"GatherV2({inner}, ids, " in text
+    assert "GatherV2(graphfreeze_trainable_elements, ids, " in text
 
 
 def test_a_large_mask_goes_through_branches() -> None:
     draft = hold("y = PartitionedCall(ids, big, p) {Tout: [float32], f: chooses}")
     assert arguments(draft, "chooses")[3:] == arguments(draft, "zeros")[2:]
-    inner = "h/graphfreeze/trainable_elements/read"
     text = shown(draft, "chooses__graphfreeze_1")
-    assert f"If(p, ids, h, {inner})" in text
+    assert "If(p, ids, h, graphfreeze_trainable_elements)" in text
     assert "GatherV2" not in shown(draft, "zeros__graphfreeze_1")
-    assert inner not in shown(draft, "zeros__graphfreeze_1")
 
 
 def test_a_large_mask_goes_round_a_loop() -> None:
@@ -294,16 +291,53 @@ def test_a_large_mask_that_nobody_takes_stays_outside() -> None:
     assert names(draft) == []
 
 
-def test_no_rows_are_laid_over_what_a_function_reads() -> None:
-    plan = FreezePlan(freeze_rows={"w": ":5"}, row_strategy="overlay")
-    for line, is_refused in (("y = looks_up(ids, w)", True), ("y = saves(x, w)", False)):
-        draft = Draft(parse_sketch(W + line, functions=LIBRARY))
-        overlay = OverlayRows(resolve(plan, draft.variables, draft.graph))
-        if is_refused:
-            with pytest.raises(RewriteError, match=r"node 'y' \(op looks_up\) hands 'w'"):
-                list(overlay.plan(draft))
-        else:
-            list(overlay.plan(draft))
+OVERLAY = FreezePlan(freeze_rows={"w": ":5"}, row_strategy="overlay")
+
+
+def lay_over(line: str) -> Draft:
+    draft = Draft(parse_sketch(W + "s = Const() {value: 0.0}\n" + line, functions=LIBRARY))
+    selection = resolve(OVERLAY, draft.variables, draft.graph)
+    run(draft, [RecoverCollections(), OverlayRows(selection), FreezeFunctions(selection)])
+    return draft
+
+
+def test_rows_are_laid_over_what_a_function_looks_up() -> None:
+    draft = lay_over("y = PartitionedCall(ids, w) {Tout: [float32], f: looks_up}")
+    assert list(draft.graph.nodes["y"].input) == ["ids", "w", "w/graphfreeze/rows"]
+    (name,) = names(draft)
+    assert [str(arg.name) for arg in draft.graph.functions[name].signature.input_arg] == [
+        "ids",
+        "h",
+        "graphfreeze_rows",
+    ]
+    text = shown(draft, name)
+    assert "ResourceGather(graphfreeze_rows, l/graphfreeze/local_ids)" in text
+    assert "l/graphfreeze/stop = StopGradient(l)" in text
+    assert "return:y = _Retval(l/graphfreeze/overlaid)" in text
+
+
+def test_rows_are_laid_over_what_a_function_reads() -> None:
+    draft = lay_over("y = PartitionedCall(x, w) {Tout: [float32], f: calls}")
+    inner, outer = names(draft)
+    text = shown(draft, inner)
+    assert "h/graphfreeze/rows/read = ReadVariableOp(graphfreeze_rows)" in text
+    assert "m = MatMul(x, r/graphfreeze/overlaid)" in text
+    assert f"PartitionedCall(x, h, graphfreeze_rows) {{f: {inner}}}" in shown(draft, outer)
+
+
+@pytest.mark.parametrize("outputs", [2, 1])
+def test_gradients_of_a_loop_count_the_rows_in(outputs: int) -> None:
+    line = STATE + f"cond: stays, body: loops, _num_original_outputs: {outputs}}}"
+    if outputs == 1:  # the other one is of gradients that are gone
+        with pytest.raises(RewriteError, match="loop 'y' was saved with what its gradients keep"):
+            lay_over(line)
+        return
+    node = lay_over(line).graph.nodes["y"]
+    assert len(node.attr["T"].list.type) == node.attr["_num_original_outputs"].i == 3
+
+
+def test_no_rows_are_laid_over_what_nobody_reads() -> None:
+    assert names(lay_over("y = ignores(x, w)")) == []
 
 
 @pytest.mark.parametrize(("plan", "wrong"), [(WHOLE, "StopGradient"), (ROWS, "mask")])

@@ -13,7 +13,7 @@ from graphfreeze.api import freeze, load
 from graphfreeze.model.names import TensorRef
 from graphfreeze.rewrite import entry_mask, row_factors
 from graphfreeze.rewrite.draft import Draft
-from graphfreeze.rewrite.edits import Inline, SetValue
+from graphfreeze.rewrite.edits import FromRows, Inline, SetValue
 from graphfreeze.selection.plan import FreezePlan
 from graphfreeze.selection.resolve import Selection
 from graphfreeze.train.import_draft import imported
@@ -36,29 +36,31 @@ PLANS = {
 }  # fmt: skip
 
 
-def evaluate(draft: Draft) -> dict[str, Array]:
+def evaluate(draft: Draft, learn: tuple[str, ...] = LEARNING) -> dict[str, Array]:
     """Return outputs, losses and dense gradients of a draft, each way that its branches go."""
     request, loss, found = TrainRequest(("loss:0",)), [TensorRef("loss")], {}
     given = {key: np.array(f["values"], f["dtype"]).reshape(f["shape"]) for key, f in FEEDS.items()}
     config = tf.ConfigProto(intra_op_parallelism_threads=1, inter_op_parallelism_threads=1)
     with (
         tf.Graph().as_default(),
-        imported(tf, draft, request, learning=LEARNING, losses=loss),
+        imported(tf, draft, request, learning=learn, losses=loss),
         tf.Session(config=config) as session,
     ):
         variables = {v.op.name: v for v in tf.global_variables()}
-        learning = [variables[name] for name in LEARNING]
+        learning = [variables[name] for name in learn]
         gradients = tf.gradients(tf.get_default_graph().get_tensor_by_name("loss:0"), learning)
         fetched = {
             name: tf.zeros(v.shape) if g is None else tf.convert_to_tensor(g)
-            for name, v, g in zip(LEARNING, learning, gradients, strict=True)
+            for name, v, g in zip(learn, learning, gradients, strict=True)
         }
-        saver = tf.train.Saver(dict(zip(LEARNING, learning, strict=True)))
+        saver = tf.train.Saver({name: variables[name] for name in LEARNING})
         saver.restore(session, str(FOLDER / "model.ckpt"))
         for edit in draft.value_edits:
-            assert isinstance(edit, SetValue)
-            assert isinstance(edit.source, Inline)
-            variables[edit.key].load(edit.source.values, session)
+            match edit:
+                case SetValue(key, Inline(given_values)):
+                    variables[key].load(given_values, session)
+                case SetValue(key, FromRows(table, rows)):
+                    variables[key].load(session.run(variables[table])[rows.mask()], session)
         for deep, branch in WAYS:
             feeds = given | {"is_deep:0": deep, "branch:0": branch}
             values = session.run({"": ("loss:0", "outputs:0"), **fetched}, feeds)
@@ -107,3 +109,19 @@ def factors_of(selection: Selection) -> dict[str, Array]:
         weights = scale.weights.astype(np.float32)[:, None]
         found[variable.name] = found.get(variable.name, np.ones(())) * weights
     return found
+
+
+def test_rows_laid_over_tables(unfrozen: Mapping[str, Array]) -> None:
+    plan = FreezePlan(freeze_rows={"words": ":10", "tags": "5:12"}, row_strategy="overlay")
+    done = freeze(load(FOLDER), plan, keep=["loss:0", "outputs:0"])
+    live = {v.name: rows.complement().mask() for v, rows in done.selection.overlaid.items()}
+    laid = tuple(f"{name}/graphfreeze/rows" for name in live)
+    after = evaluate(done.draft, (*LEARNING, *laid))
+    for key, before in unfrozen.items():
+        name, _, way = key.partition(" ")
+        if name not in live:
+            assert after[key].tobytes() == before.tobytes(), key
+            continue
+        assert not np.any(after[key]), key
+        found, wanted = after[f"{name}/graphfreeze/rows {way}"], before[live[name]]
+        assert np.abs(found - wanted).max() <= 1e-6 * np.abs(wanted).max(), key
