@@ -9,6 +9,7 @@ If, StatelessIf, Case, StatelessCase  ``Tout``, ``output_shapes``, the branches
 PartitionedCall,                      ``Tout``, ``f``
 StatefulPartitionedCall
 all of them                           ``_output_shapes``, for what they give now
+updates that a step may skip          wait for its gate besides
 ====================================  =============================================
 
 The functions are new ones, the model's stay as they are. One that was made of ``f`` is called
@@ -59,19 +60,20 @@ class Taken:
             made.CopyFrom(self.draft.graph.nodes[str(node.name)])
             for key in _foreseen(node) & set(given.attr):
                 made.attr[key].CopyFrom(given.attr[key])
-            if node.op in WHILES:
-                data, _ = _parted(given)
-                _, waits = _parted(made)
-                made.input[:] = [*data, *waits]
-            _add_hints(made)
+            (data, waits), (own, waited) = _parted(given), _parted(made)
+            more = [each for each in waits if each not in waited]
+            made.input[:] = [*(data if node.op in WHILES else own), *waited, *more]
+            if node.op in _CHANGED:
+                _add_hints(made)
             yield made
 
     def unforeseen(self) -> Iterator[str]:
         """Yield the nodes of the draft that changed in what is not taken over."""
         for node in self._changed:
             old = self._old[str(node.name)]
-            data, before = _parted(node)[0], _parted(old)[0]
-            if _rest(node) != _rest(old) or list(data[: len(before)]) != list(before):
+            (data, waits), (before, waited) = _parted(node), _parted(old)
+            kept = list(data[: len(before)]) == list(before) and set(waited) <= set(waits)
+            if _rest(node) != _rest(old) or not kept:
                 yield str(node.name)
 
     def functions(self) -> Iterator[FunctionDef]:
@@ -171,6 +173,5 @@ def _rest(node: NodeDef) -> NodeDef:
     made = _unmarked(node)
     for key in _foreseen(node):
         made.attr.pop(key, None)
-    if node.op in WHILES:
-        made.input[:] = _parted(node)[1]
+    made.input[:] = () if node.op in WHILES else _parted(node)[0]
     return made
