@@ -8,12 +8,15 @@ from google.protobuf.message import EncodeError
 
 from graphfreeze.emit.source import reason_of
 from graphfreeze.errors import ExportError
+from graphfreeze.model.graph import Graph
+from graphfreeze.model.misfits import find_misfits
 from graphfreeze.model.names import TensorRef, parse_ref
 from graphfreeze.model.op_origins import with_origins
 from graphfreeze.model.wire import MOST_BYTES
 from graphfreeze.read.number_types import find_number_type
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.message import importable_part
+from graphfreeze.rewrite.values_for_handles import ValuesForHandles
 from graphfreeze.runtime import building, missing_ops, session
 from graphfreeze.schema import GraphDef
 
@@ -48,11 +51,31 @@ def frozen_graph(draft: Draft, outputs: Sequence[TensorRef], checkpoint: Path | 
             if checkpoint is not None and saver is not None:
                 feeds = {str(saver.filename_tensor_name): str(checkpoint)}
                 sess.run(str(saver.restore_op_name), feeds)
-            part = importable_part(draft, names, keep_devices=True)
+            part = _with_values(draft, importable_part(draft, names, keep_devices=True))
             made = tf.graph_util.convert_variables_to_constants(sess, part, names)
         except (ValueError, TypeError, KeyError, tf.errors.OpError) as error:
             raise ExportError.not_frozen(reason_of(str(error))) from error
-    return GraphDef.FromString(_serialized(made))
+    _check(draft, frozen := GraphDef.FromString(_serialized(made)))
+    return frozen
+
+
+def _check(draft: Draft, frozen: GraphDef) -> None:
+    """Refuse a graph that no session would run: TensorFlow loses lookups in functions."""
+    functions = {str(each.signature.name): each for each in frozen.library.function}
+    misfit = next(find_misfits(Graph(frozen.node, functions, draft.graph.ops)), None)
+    if misfit is not None:
+        raise ExportError.not_frozen(f"{misfit} takes a variable in a function")
+
+
+def _with_values(draft: Draft, part: GraphDef) -> GraphDef:
+    """Return a graph whose functions take no variables."""
+    functions = {str(each.signature.name): each for each in part.library.function}
+    graph = Graph(part.node, functions, draft.graph.ops)
+    ValuesForHandles(graph).replace(draft.variables)
+    made = GraphDef(node=graph.nodes.values(), versions=part.versions, library=part.library)
+    made.library.ClearField("function")
+    made.library.function.extend(graph.functions.values())
+    return made
 
 
 def _add_reads(tf: ModuleType, draft: Draft, names: Sequence[str]) -> None:
