@@ -112,6 +112,18 @@ def test_new_nodes_and_functions() -> None:
     assert not any(n.HasField("experimental_debug_info") for f in made.values() for n in f.node_def)
 
 
+def test_writers_that_wait_for_more() -> None:
+    draft, aliases, before = imported()
+    after = GraphDef()
+    after.CopyFrom(before)
+    loss = next(node for node in after.node if node.name == "loss")
+    loss.input.append("^n")
+    loss.attr["_has_manual_control_dependencies"].b = True  # TensorFlow's own note, and left to it
+    found = Taken(draft, aliases, before, after)
+    assert [format_node(node) for node in found.changed()] == ["loss = Identity(loop:1, ^n)"]
+    assert list(found.unforeseen()) == []
+
+
 def test_names_that_are_taken() -> None:
     found = taken()
     found.draft.graph.functions["half__graphfreeze_forward_1"] = FunctionDef()
