@@ -72,8 +72,7 @@ class Taken:
         for node in self._changed:
             old = self._old[str(node.name)]
             (data, waits), (before, waited) = _parted(node), _parted(old)
-            given = data[: len(before)] if node.op in WHILES else data
-            kept = list(given) == list(before) and set(waited) <= set(waits)
+            kept = list(data[: len(before)]) == list(before) and set(waited) <= set(waits)
             if _rest(node) != _rest(old) or not kept:
                 yield str(node.name)
 
