@@ -90,7 +90,7 @@ def losses_of(model: Model, count: int) -> list[str]:
         and model.graph.data_inputs(name)
         and (model.graph.ops.output_types(node, model.graph.functions) or (0,))[0] in FLOATING
     ]
-    return [*own[:1], *random.Random(4).sample(others, count)]
+    return [*own[:1], *random.Random(4).sample(others, min(count, len(others)))]
 
 
 def check_all(model: Model, count: int) -> Has:

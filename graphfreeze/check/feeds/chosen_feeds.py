@@ -22,7 +22,7 @@ from graphfreeze.model.unfolding import unfold
 class ChosenFeeds:
     """Feeds for two models; ``texts`` are ``NAME=VALUES``, unknown dimensions are ``batch`` long.
 
-    Ranges are inferred from the first model that has a placeholder."""
+    Ranges are inferred from the first model that has a placeholder, and tells one."""
 
     models: Sequence[Model]
     texts: Sequence[str]
@@ -57,7 +57,15 @@ class ChosenFeeds:
             own = [name for name in left if name in model.graph]
             left = [name for name in left if name not in own]
             found += self._planner(model).plan(own)
-        return replace(self, inferred=(*self.inferred, *found))
+        told = (self._told_elsewhere(spec) if spec.is_guess else spec for spec in found)
+        return replace(self, inferred=(*self.inferred, *told))
+
+    def _told_elsewhere(self, spec: FeedSpec) -> FeedSpec:
+        """Return a feed as another model tells it, where one tells a range: it has no masks."""
+        name = spec.name.partition(":")[0]
+        models = (model for model in self.models if name in model.graph)
+        found = (self._planner(model).plan([name])[0] for model in models)
+        return next((each for each in found if not each.is_guess), spec)
 
     def arrays(self, graph: Graph, *, step: int = 0) -> Arrays:
         """Return the arrays for a step of those tensors that a graph has."""

@@ -24,6 +24,7 @@ WHOLE = frozenset(
 )
 _POSITIVE = {"Log": 0, "Log1p": 0, "Sqrt": 0, "Rsqrt": 0, "SoftmaxCrossEntropyWithLogits": 1}
 _PARSING = ("Parse", "Decode")
+_NO_RANGE = "no consumer tells a range"
 _ENTRIES = 4  # of a row of a sparse tensor, at most
 
 
@@ -42,6 +43,11 @@ class FeedSpec:
     low: float = 0
     high: float = 1
     value: object = None
+
+    @property
+    def is_guess(self) -> bool:
+        """Tell whether nothing in the graph says which whole numbers it may be."""
+        return self.source.startswith(_NO_RANGE)
 
 
 @dataclass(frozen=True)
@@ -112,7 +118,7 @@ class FeedPlanner:
     def _integers(self, told: FeedSpec, guess: str) -> FeedSpec:
         bounds = self.finder.find(TensorRef(told.name.partition(":")[0]))
         if bounds is None:
-            source = "no consumer tells a range"
+            source = _NO_RANGE
             return replace(told, kind=INTEGERS, low=0, high=2, source=source + guess)
         high = 0 if bounds.high is None else bounds.high  # 0: the time dimension, see below
         return replace(told, kind=INTEGERS, low=bounds.low, high=high, source=bounds.source + guess)

@@ -164,6 +164,14 @@ def test_ids_that_a_function_looks_up() -> None:
     assert feed_records(feeds.specs) == [FeedRecord("x:0", "int32", [8, 6], "0 to 49", OF_W)]
 
 
+def test_a_range_that_another_model_tells() -> None:
+    first = parse_sketch(W + IDS + "o = Odd(r)\ny = Gather(o, x)")
+    second = parse_sketch(W + IDS + "y = Gather(r, x)")
+    for models, values in (((first,), "0 to 1"), ((first, second), "0 to 49")):
+        feeds = ChosenFeeds(models, (), 8, 0).infer(["x"])
+        assert [each.values for each in feed_records(feeds.specs)] == [values]
+
+
 UNKNOWN = {
     "of a product": (
         "k = VariableV2() {shape: [5, 7]}\nx = Placeholder() {}\ny = MatMul(x, k)", [8, 5]),
