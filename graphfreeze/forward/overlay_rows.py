@@ -32,6 +32,7 @@ class OverlayRows:
     another ResourceGather, or         the same of the whole table under its overlay
     ResourceGatherNd
     any other                          the whole table under its overlay
+    a function that takes the table    the variable too, in a copy where the same is done
     =================================  ====================================================
 
     The variable ``<table>/graphfreeze/rows`` begins with the table's values. ``graphfreeze/merge``
@@ -44,9 +45,7 @@ class OverlayRows:
     name = "overlay_rows"
 
     def plan(self, draft: Draft) -> Iterator[Edit]:
-        """Yield the edits; raises RewriteError for a reader that no overlay fits, and a writer.
-
-        What functions read is led over it in copies of them."""
+        """Yield the edits; raises RewriteError for a reader that no overlay fits, and a writer."""
         overlaid = self.selection.overlaid
         for variable, writer in self.step.writers(draft, overlaid):
             op = draft.graph.op(writer)
