@@ -170,7 +170,7 @@ def _original_values(model: str, job: dict[str, object]) -> Values:
 def _run(job: dict[str, object], original: Values) -> Run:
     folder = Path(str(job["meta"])).parent
     record = json.loads((folder / "graphfreeze.json").read_text())
-    told = msgspec.convert(record["variables"], list[VariableRecord])
+    told = msgspec.json.decode(json.dumps(record["variables"]), type=list[VariableRecord])
     with np.load(str(job["out"])) as values:
         return Run(folder, {each.name: each for each in told}, dict(values), original)
 
