@@ -11,18 +11,20 @@ from graphfreeze.model.names import TensorRef, parse_ref
 from graphfreeze.model.unfolded import INTO, Unfolded, label_of, output_name
 from graphfreeze.schema import AttrValue, NodeDef, types_pb2
 
+_MOST = 100_000
 _LOOPS = WHILES | {"For"}
 _GRADIENT = "SymbolicGradient"
 _REF = int(types_pb2.DT_FLOAT_REF) - int(types_pb2.DT_FLOAT)
 
 
-def unfold(graph: Graph, *, without: Container[str] = ()) -> Unfolded:
+def unfold(graph: Graph, *, without: Container[str] = (), most: int = _MOST) -> Unfolded:
     """Return a graph with the bodies of its functions; the graph itself if it calls none.
 
-    Calls of functions ``without`` stay calls."""
+    Calls of functions ``without`` stay calls, and so do those in bodies once there are ``most``
+    nodes more: functions that call others twice, level for level, have bodies without end."""
     if not any(is_call(graph, node) for node in graph.nodes.values()):
         return Unfolded(graph)
-    builder = _Builder(graph, without)
+    builder = _Builder(graph, without, len(graph.nodes) + most)
     builder.add(builder.level(graph))
     made = builder.made
     inner = (n for n in made.graph.nodes if n.partition("[")[0].partition(INTO)[0] in graph.aside)
@@ -91,8 +93,10 @@ class _Inner:
 class _Builder:
     """Puts the nodes of a graph, and of its functions, into what is ``made``."""
 
-    def __init__(self, base: Graph, without: Container[str]) -> None:
+    def __init__(self, base: Graph, without: Container[str], most: int) -> None:
         self.base, self.without = base, without
+        self.most = most
+        self.opened: dict[str, Body] = {}
         self.made = Unfolded(Graph((), base.functions, base.ops))
 
     def level(self, graph: Graph, prefix: str = "", above: frozenset[str] = frozenset()) -> _Level:
@@ -103,6 +107,8 @@ class _Builder:
     def _find_calls(self, node: NodeDef, above: frozenset[str]) -> list[Call]:
         """Return what a node calls, nothing if not all of it can be unfolded."""
         if node.op == _GRADIENT or not is_call(self.base, node):
+            return []
+        if len(self.made.graph.nodes) > self.most:
             return []
         calls = find_calls(self.base, node)
         is_whole = all(name in self.base.functions for _, _, name in named_functions(node))
@@ -148,7 +154,8 @@ class _Builder:
         self._add_outputs(inners, loop, name)
 
     def _inner(self, call: Call, level: _Level, inputs: Sequence[str]) -> _Inner:
-        body = open_body(self.base, call.function)
+        body = self.opened.get(call.name) or open_body(self.base, call.function)
+        self.opened[call.name] = body
         is_only = len(level.calls[call.node]) == 1 and call.place is None
         prefix = f"{level.prefix}{call.node}{'' if is_only else label_of(call)}{INTO}"
         return _Inner(call, body, inputs, self.level(body.graph, prefix, level.above | {call.name}))

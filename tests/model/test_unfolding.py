@@ -164,6 +164,17 @@ def test_a_function_that_calls_itself_is_a_call_in_its_own_body() -> None:
     assert (told.graph.op("z"), told.graph.op("z > e")) == ("NoOp", "again")
 
 
+def test_functions_that_call_others_twice_level_for_level() -> None:
+    leaf = "x = _Arg()\ne = Exp(x)\nreturn:y = _Retval(e)"
+    twice = "x = _Arg()\na = {0}(x)\nb = {0}(a)\nreturn:y = _Retval(b)"
+    library = {"f0": leaf} | {f"f{n}": twice.format(f"f{n - 1}") for n in range(1, 30)}
+    graph = parse_sketch("x = Placeholder()\ny = f29(x)", functions=library).graph
+    told = unfold(graph, most=500).graph
+    assert 500 < len(told.nodes) < 1000
+    assert list(told.dangling()) == []
+    assert any(node.op in library for node in told.nodes.values())
+
+
 def test_paths_name_each_call_once() -> None:
     told = unfolded("y = deep(w, x)\nz = Tanh(y)\nl = While(z, i, w) {cond: test, body: round}")
     into = ["w", "y > w", "y > c > w", "y > c > r", "y > c -> 0", "y > t", "y -> 0", "z"]

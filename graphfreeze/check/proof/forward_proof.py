@@ -13,9 +13,17 @@ import numpy as np
 from graphfreeze.check.proof.evaluate import Evaluator
 from graphfreeze.check.proof.frozen_entries import find_leak, find_leak_by_ids, find_leak_of_mask
 from graphfreeze.errors import RewriteError
+from graphfreeze.model.calls import is_call
 from graphfreeze.model.graph import Edge, Graph
 from graphfreeze.model.names import TensorRef
-from graphfreeze.model.reads import forward_edges, is_write, reads, resource_lookups, writers
+from graphfreeze.model.reads import (
+    forward_edges,
+    handle_edges,
+    is_write,
+    reads,
+    resource_lookups,
+    writers,
+)
 from graphfreeze.model.static_shapes import find_shape
 from graphfreeze.model.unfolded import Unfolded, is_inside
 from graphfreeze.model.variables import Variable
@@ -56,6 +64,7 @@ def forward_graph(draft: Draft, losses: Sequence[TensorRef], told: Unfolded) -> 
 def find_unstopped(graph: Graph, selection: Selection) -> Iterator[str]:
     """Yield a sentence for each reader of what is wholly frozen that no StopGradient is before."""
     frozen = [variable for variable in selection.frozen if variable.name in graph]
+    yield from _not_looked_into(graph, [*frozen, *selection.partly])
     sources = [read for variable in frozen for read in reads(graph, variable)]
     sources += [TensorRef(name) for v in frozen for name in resource_lookups(graph, v)]
     sources += [tensor for tensor in selection.tensors if tensor.node in graph]
@@ -63,6 +72,17 @@ def find_unstopped(graph: Graph, selection: Selection) -> Iterator[str]:
         for edge in forward_edges(graph, source):
             if graph.op(edge.consumer) != STOP:
                 yield f"{edge.consumer} takes {source} past its StopGradient"
+
+
+def _not_looked_into(graph: Graph, variables: Sequence[Variable]) -> Iterator[str]:
+    """Yield a sentence for each call that takes a variable and that could not be unfolded."""
+    for variable in variables:
+        if variable.kind != "resource" or variable.name not in graph:
+            continue
+        for edge in handle_edges(graph, variable):
+            node = graph.nodes[edge.consumer]
+            if is_call(graph, node) and node.op != "SymbolicGradient":
+                yield f"what {edge.consumer} does with {variable.name} cannot be looked into"
 
 
 def find_unmasked(graph: Graph, selection: Selection, evaluator: Evaluator) -> Iterator[str]:

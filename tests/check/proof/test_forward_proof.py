@@ -187,6 +187,17 @@ def test_readers_in_functions(old: str, new: str, wrong: list[str]) -> None:
     assert list(find_unstopped(graph, selection)) == wrong
 
 
+def test_a_call_that_is_not_looked_into() -> None:
+    functions = {"dense": DENSE, "round": ROUND, "is_done": IS_DONE}
+    draft = Draft(parse_sketch(LOOP, functions=functions))
+    selection = resolve(FreezePlan(freeze=("w",)), draft.variables, draft.graph)
+    told = unfold(draft.graph, without=("dense",))
+    graph = forward_graph(draft, [TensorRef("loss")], told)
+    assert list(find_unstopped(graph, selection)) == [
+        "what c[body] > d does with w cannot be looked into"
+    ]
+
+
 MASKED = """h = _Arg() {T: resource}
 ids = _Arg() {T: int32}
 l = ResourceGather(h, ids) {dtype: float32}
