@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from graphfreeze.model.described import find_described
 from graphfreeze.model.nesting import find_nesting
 from graphfreeze.model.variables import find_variables
 from graphfreeze.prepare.drop_training import DropTraining
+from graphfreeze.prepare.part_switches import PartSwitches
 from graphfreeze.prepare.recover_contexts import RecoverContexts
 from graphfreeze.prepare.restore_ends import RestoreEnds
 from graphfreeze.read import load
@@ -30,10 +31,12 @@ GRADIENTS = TESTS / "tf1" / "gradients.py"
 SCRAMBLED = ("nested_loops", "seq2seq_attention")
 FLAT = ("seq2seq_attention",)
 TRAINED = ("nested_loops",)
+MERGED = ("nested_loops",)
 CASES = [
     *(f"{name}, scrambled" for name in SCRAMBLED),
     *(f"{name}, flat" for name in FLAT),
     *(f"{name}, trained" for name in TRAINED),
+    *(f"{name}, merged" for name in MERGED),
 ]
 Values = dict[str, npt.NDArray[np.generic]]
 
@@ -55,6 +58,7 @@ def run_gradients(python: str | Path, folder: Path) -> dict[str, list[Values]]:
         cases[f"{name}, scrambled"] = _jobs(name, folder, names)
     cases |= {f"{name}, flat": _flat_jobs(name, folder) for name in FLAT}
     cases |= {f"{name}, trained": _trained_jobs(name, folder) for name in TRAINED}
+    cases |= {f"{name}, merged": _jobs(name, folder, {}, merged) for name in MERGED}
     listed = folder / "jobs.list"
     listed.write_text(json.dumps([job for both in cases.values() for job in both]))
     call(python, GRADIENTS, listed)
@@ -92,18 +96,38 @@ def scrambled(graph: GraphDef, names: dict[str, str]) -> GraphDef:
 
 def _renamed(ref: str, names: dict[str, str]) -> str:
     node, colon, port = ref.removeprefix("^").partition(":")
-    return f"{'^' * ref.startswith('^')}{names[node]}{colon}{port}"
+    return f"{'^' * ref.startswith('^')}{names.get(node, node)}{colon}{port}"
 
 
-def _jobs(name: str, folder: Path, names: dict[str, str]) -> list[dict[str, object]]:
+def merged(graph: GraphDef) -> GraphDef:
+    """Return a graph with one Switch in the place of several that take the same, as tools leave."""
+    out, names = GraphDef(versions=graph.versions, library=graph.library), dict[str, str]()
+    first: dict[str, str] = {}
+    for node in (node for node in graph.node if node.op == "Switch"):
+        names[node.name] = first.setdefault(str(node.input), node.name)
+    for node in (node for node in graph.node if names.get(node.name, node.name) == node.name):
+        made = out.node.add()
+        made.CopyFrom(node)
+        made.input[:] = [_renamed(ref, names) for ref in node.input]
+        made.attr.pop("_class", None)
+    return out
+
+
+def _jobs(
+    name: str,
+    folder: Path,
+    names: dict[str, str],
+    change: Callable[[GraphDef], GraphDef] = lambda graph: graph,
+) -> list[dict[str, object]]:
     """Return what is to be run: the model as it was saved, and its bare graph, recovered."""
     source = MODELS / name
     document = json.loads((source / "feeds.json").read_text())
     graph = GraphDef.FromString((source / "graph.pb").read_bytes())
-    bare = scrambled(graph, names) if names else graph
+    bare = scrambled(graph, names) if names else change(graph)
     draft = Draft(parse_document(bare.SerializeToString(), source / "graph.pb", None))
-    run(draft, [RestoreEnds(), RecoverContexts(_closed(source) if not names else ())])
-    meta = folder / f"{name}{len(names)}.meta"
+    closed = _closed(source) if not names else ()
+    run(draft, [PartSwitches(), RestoreEnds(), RecoverContexts(closed)])
+    meta = folder / f"{name}{len(names)}{change.__name__.strip('<>')}.meta"
     meta.write_bytes(meta_graph(draft).SerializeToString())
     old = load(source / "graph.pb").graph
     keys = [v.name for v in find_variables(old, {}) if v.is_differentiable and v.name in old]

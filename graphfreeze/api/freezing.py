@@ -20,6 +20,7 @@ from graphfreeze.prepare.drop_training import DropTraining
 from graphfreeze.prepare.former_rows import held_rows, trained_rows
 from graphfreeze.prepare.grow_tables import GrowTables
 from graphfreeze.prepare.keep_training import KeepTraining
+from graphfreeze.prepare.part_switches import PartSwitches
 from graphfreeze.prepare.recover_collections import RecoverCollections
 from graphfreeze.prepare.recover_contexts import RecoverContexts
 from graphfreeze.prepare.restore_ends import RestoreEnds
@@ -93,7 +94,7 @@ def freeze(
     if old.aside:
         _check_beside_old(plan)
     contexts = RecoverContexts(tuple(no_backprop))
-    run(draft, [RestoreEnds(), contexts])
+    run(draft, [PartSwitches(), RestoreEnds(), contexts])
     trained = trained_rows(former, draft) if former is not None else ()
     run(draft, [SetRows({each.table.name: (each.rows, each.values) for each in trained})])
     grow = GrowTables(count_added(plan, draft.tables(old.slots)))

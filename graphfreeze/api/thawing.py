@@ -7,6 +7,7 @@ from graphfreeze.errors import LoadError, SelectionError
 from graphfreeze.frozen import FrozenModel
 from graphfreeze.guard.rebuild_saver import RebuildSaver
 from graphfreeze.model.model import Model
+from graphfreeze.prepare.part_switches import PartSwitches
 from graphfreeze.prepare.recover_collections import RecoverCollections
 from graphfreeze.prepare.recover_contexts import RecoverContexts
 from graphfreeze.prepare.restore_ends import RestoreEnds
@@ -47,6 +48,9 @@ def thaw(
     draft = Draft(model)
     thawing = ThawConstants(chosen.weights, chosen.kind)
     contexts = RecoverContexts(tuple(no_backprop))
-    run(draft, [RecoverCollections(), thawing, RestoreEnds(), contexts, RebuildSaver()])
+    run(
+        draft,
+        [RecoverCollections(), thawing, PartSwitches(), RestoreEnds(), contexts, RebuildSaver()],
+    )
     selection = resolve(FreezePlan(), draft.variables, draft.graph, saver=draft.saver_ops)
     return FrozenModel(draft, selection, thaw=chosen, contexts=contexts.recovered)

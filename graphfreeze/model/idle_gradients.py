@@ -9,7 +9,7 @@ A loop of gradients counts down what its forward loop counted up, see TensorFlow
 Constants and shapes hang on its counter. It goes whole, or not at all.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from graphfreeze.model.attrs import find_attr
 from graphfreeze.model.control_flow import ENTERS, EXITS, MERGES
@@ -25,7 +25,8 @@ _COUNTED = EXITS | {"StackPop", "StackPopV2"}
 
 def idle_loops(graph: Graph, found: Collection[str], protected: Collection[str]) -> list[str]:
     """Return the nodes of loops of gradients that nobody takes anything of, but for ``found``."""
-    loops = [frozenset(_inside(graph, name)) for name in _conditions(graph)]
+    conditions, enters = list(_conditions(graph)), _enters(graph)
+    loops = [frozenset(_inside(graph, name, enters)) for name in conditions]
     loops = [loop for loop in loops if loop.isdisjoint(protected)]
     while True:
         gone = {*found, *(name for loop in loops for name in loop)}
@@ -94,13 +95,23 @@ def _counts_down(graph: Graph, counter: str) -> bool:
     return graph.op(began) in _COUNTED and graph.op(left) == "Sub"
 
 
-def _inside(graph: Graph, condition: str) -> Iterator[str]:
+def _enters(graph: Graph) -> dict[bytes, list[str]]:
+    """Return the Enters of each frame."""
+    found: dict[bytes, list[str]] = {}
+    for name in (name for name in graph.nodes if graph.op(name) in ENTERS):
+        found.setdefault(_frame(graph, name), []).append(name)
+    return found
+
+
+def _frame(graph: Graph, enter: str) -> bytes:
+    return bytes(find_attr(graph.nodes[enter], "frame_name").s)
+
+
+def _inside(graph: Graph, condition: str, enters: Mapping[bytes, Sequence[str]]) -> Iterator[str]:
     """Yield the nodes of a loop, loops inside it included, from its Enters up to its Exits."""
     counter = graph.data_inputs(graph.data_inputs(condition)[0].node)[0].node
     enter = next(r.node for r in graph.data_inputs(counter) if graph.op(r.node) in ENTERS)
-    frame = find_attr(graph.nodes[enter], "frame_name")
-    enters = (name for name in graph.nodes if graph.op(name) in ENTERS)
-    todo = [name for name in enters if find_attr(graph.nodes[name], "frame_name") == frame]
+    todo = [*enters[_frame(graph, enter)]]
     switches = {edge.consumer for edge in graph.edges_of(TensorRef(condition))}
     seen = set[str]()
     while todo:

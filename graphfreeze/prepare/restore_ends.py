@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from graphfreeze.model.attrs import type_attr
 from graphfreeze.model.graph import Graph
 from graphfreeze.model.model import Model
-from graphfreeze.model.names import TensorRef
-from graphfreeze.model.nesting import Branch, Loop
+from graphfreeze.model.names import TensorRef, control
+from graphfreeze.model.nesting import Branch, Loop, Path
 from graphfreeze.model.regions import Region
 from graphfreeze.model.undescribed import find_undescribed
 from graphfreeze.rewrite.builder import node_name
@@ -36,9 +36,14 @@ class RestoreEnds:
         """Yield the edits, for what no context describes and can be described."""
         found = find_undescribed(draft.graph, draft.collections)
         made: dict[str, AddNode] = {}
+        pivots: dict[Path, str] = {}
         for region in (each for top in found.regions for each in top.walk()):
             step = region.path[-1]
-            edits = _of_loop(region) if isinstance(step, Loop) else _of_branch(region, step)
+            if isinstance(step, Loop):
+                edits = [*_of_loop(region)]
+            else:
+                edits = [*_of_branch(region, step, pivots.get(region.path[:-1]))]
+                pivots[region.path] = edits[-1].name if edits else region.pivots[0]
             made |= {edit.name: edit for edit in edits}
         yield from made.values()
 
@@ -59,15 +64,21 @@ def _of_loop(loop: Region) -> Iterator[AddNode]:
         yield _node(graph, node_name(switch, "body"), op, TensorRef(switch, 1))
 
 
-def _of_branch(region: Region, step: Branch) -> Iterator[AddNode]:
+def _of_branch(region: Region, step: Branch, around: str | None) -> Iterator[AddNode]:
+    """Yield a pivot if there is none.
+
+    A predicate from further out waits for ``around``, the pivot of the branch around this one."""
     if region.pivots:
         return
     graph, predicate = region.graph, step.predicate
     port = f"_{predicate.port}" if predicate.port else ""
-    switch = next(iter(region.pivot_switches), node_name(predicate.node, f"switch{port}"))
+    where, waits = predicate.node, tuple[TensorRef, ...]()
+    if around is not None and region.nesting.leaving(predicate) != region.path[:-1]:
+        where, waits = f"{around}/{where}", (control(around),)
+    switch = next(iter(region.pivot_switches), node_name(where, f"switch{port}"))
     if switch not in graph:
-        yield _node(graph, switch, "Switch", predicate, predicate)
-    name = node_name(predicate.node, f"branch_{step.side}{port}")
+        yield _node(graph, switch, "Switch", predicate, predicate, *waits)
+    name = node_name(where, f"branch_{step.side}{port}")
     yield replace(_node(graph, name, "Identity", predicate), inputs=(TensorRef(switch, step.side),))
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from graphfreeze.errors import RewriteError
 from graphfreeze.model.sketch import format_node
+from graphfreeze.prepare.part_switches import PartSwitches
 from graphfreeze.prepare.recover_contexts import RecoverContexts
 from graphfreeze.prepare.restore_ends import RestoreEnds
 from graphfreeze.read.sketch import parse_sketch
@@ -48,12 +49,36 @@ true = MatMul(y/1:1, k/1:1)
 mul = Merge(y/0, true)
 """,
 )
+# What comes into the two branches comes by one Switch, as after equal nodes were merged.
+MERGED = COND.replace("y/1 = Switch(y/body, id)\n", "").replace("y/1:1", "y/0:1")
+# The predicate q comes from outside of the branch that its branches are in.
+INSIDE = """
+x = Placeholder() {shape: [2, 2]}
+p = Placeholder() {dtype: bool, shape: []}
+q = Placeholder() {dtype: bool, shape: []}
+s = Switch(x, p)
+neg = Neg(s:1)
+a = Switch(neg, q)
+b = Switch(neg, q)
+exp = Exp(b:1)
+inner = Merge(a, exp)
+t = Switch(x, p)
+y = Merge(t, inner)
+zero = Const() {value: 0}
+i/Enter = Enter(zero) {frame_name: "f"}
+i = Merge(i/Enter, i/Next)
+n = Const(^i) {value: 3}
+less = Less(i, n)
+cond = LoopCond(less)
+i/Switch = Switch(i, cond)
+i/Next = NextIteration(i/Switch:1)
+"""
 BAD = LOOP.replace("mul = MatMul(y/body", "s = Switch(y/body, less)\nmul = MatMul(s:1")
 
 
 def recovered(text: str, *no_backprop: str, **collections: CollectionDef) -> Draft:
     draft = Draft(parse_sketch(text, collections=collections))
-    run(draft, [RestoreEnds(), RecoverContexts(no_backprop)])
+    run(draft, [PartSwitches(), RestoreEnds(), RecoverContexts(no_backprop)])
     return draft
 
 
@@ -107,6 +132,49 @@ def test_branches_in_a_loop() -> None:
     ]
 
 
+def test_a_switch_that_both_branches_take() -> None:
+    draft = recovered(MERGED)
+    part = "y/0/graphfreeze/side_0"
+    nodes = {name: format_node(draft.graph.nodes[name]) for name in (part, "mul", "true")}
+    assert nodes[part] == f"{part} = Switch(y/body, id)"
+    assert nodes["mul"] == f"mul = Merge({part}, true)"
+    assert nodes["true"] == "true = MatMul(y/0:1, k/1:1)"
+    branches = (each.cond_ctxt for each in loop_of(draft).nested_contexts)
+    false, true = sorted(branches, key=lambda each: each.branch)
+    assert false.values_def.external_values["y/body:0"] == f"{part}:0"
+    assert true.values_def.external_values["y/body:0"] == "y/0:1"
+
+
+def test_switches_that_take_one_another() -> None:
+    text = MERGED.replace(
+        "true = Mat", "z = Switch(y/0:1, id)\ne = Exp(z:1)\nm = Merge(z, e)\ntrue = Mat"
+    )
+    draft = recovered(text.replace("MatMul(y/0:1", "MatMul(m"))
+    assert format_node(draft.graph.nodes["z/graphfreeze/side_0"]).endswith("= Switch(y/0:1, id)")
+    text = MERGED.replace(
+        "true = Mat", "z = Switch(y/0, id)\ne = Exp(z)\nm = Merge(e, z:1)\ntrue = Mat"
+    )
+    draft = recovered(text.replace("Merge(y/0, true)", "Merge(m, true)"))
+    part = format_node(draft.graph.nodes["z/graphfreeze/side_0"])
+    assert part.endswith("= Switch(y/0/graphfreeze/side_0, id)")
+
+
+def test_a_predicate_from_outside_of_the_branch_around() -> None:
+    draft = recovered(INSIDE)
+    around = "p/graphfreeze/branch_1"
+    added = [format_node(draft.graph.nodes[name]) for name in draft.added_nodes()]
+    assert f"{around}/q/graphfreeze/switch = Switch(q, q, ^{around})" in added
+    raws = draft.collections["cond_context"].bytes_list.value
+    inner = [
+        nested.cond_ctxt
+        for raw in raws
+        for nested in CondContextDef.FromString(raw).nested_contexts
+    ]
+    assert {each.branch: each.pivot_name for each in inner} == {
+        side: f"{around}/q/graphfreeze/branch_{side}:0" for side in (0, 1)
+    }
+
+
 @pytest.mark.parametrize("text", ["x = Placeholder()", BAD])
 def test_what_is_left_out(text: str) -> None:
     draft = recovered(text)
@@ -119,7 +187,7 @@ def test_a_loop_that_is_described() -> None:
     collections = {"while_context": entries(loop_of(told))}
     again = Draft(told.base)
     again.graph, again.collections = told.graph, dict(collections)
-    run(again, [RestoreEnds(), RecoverContexts()])
+    run(again, [PartSwitches(), RestoreEnds(), RecoverContexts()])
     assert again.collections == collections
     assert not again.touched
 

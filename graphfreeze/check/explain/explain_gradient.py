@@ -27,6 +27,7 @@ from graphfreeze.model.records import VariableRecord
 from graphfreeze.model.unfolded import Unfolded
 from graphfreeze.model.unfolding import unfold
 from graphfreeze.model.variables import Variable
+from graphfreeze.prepare.part_switches import PartSwitches
 from graphfreeze.prepare.recover_contexts import RecoverContexts
 from graphfreeze.prepare.restore_ends import RestoreEnds
 from graphfreeze.rewrite.draft import Draft
@@ -53,7 +54,7 @@ def explain_gradient(
     variable = get_variable(model, name)
     losses = find_losses(model.graph, model.collections, loss)
     draft = Draft(model)
-    run(draft, [RestoreEnds(), RecoverContexts()])  # as gradients are built
+    run(draft, [PartSwitches(), RestoreEnds(), RecoverContexts()])  # as gradients are built
     unfolded = unfold(draft.graph, without=find_own_gradients(model))
     flow, ends = Flow(unfolded, draft.collections), tuple(map(unfolded.ref, losses))
     record = _answer(model, variable, Search(flow, TensorRef(variable.name), ends))
