@@ -156,6 +156,15 @@ class TrainError(GraphfreezeError):
         )
 
     @classmethod
+    def undescribed_in_function(cls, node: str, function: str, *, op: str) -> TrainError:
+        """Name a node of a loop or branch without a context, in a function's body."""
+        return cls(
+            f"no gradient passes node {node!r} (op {op}) of function {function!r}: no context "
+            "describes loops and branches of TensorFlow 1 there; choose another --loss, or "
+            "--stop-gradient behind the call"
+        )
+
+    @classmethod
     def bad_global_step(cls, reason: str) -> TrainError:
         """Name what stands in the place of the global step and cannot count."""
         return cls(

@@ -1,14 +1,15 @@
 """The loops and branches of a graph that no context describes, where gradients need one."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from graphfreeze.model.control_flow import CONTEXTS, ENTERS, SWITCHES
 from graphfreeze.model.described import Described, find_described
+from graphfreeze.model.functions import functions_run
 from graphfreeze.model.graph import Graph
 from graphfreeze.model.nesting import Branch, Loop, Misfit, Nesting, find_nesting
 from graphfreeze.model.regions import Region, find_regions, gradient_loops, misfits
-from graphfreeze.schema import CollectionDef
+from graphfreeze.schema import CollectionDef, NodeDef
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,18 @@ def find_undescribed(graph: Graph, collections: Mapping[str, CollectionDef]) -> 
     for each in bare:
         reasons |= dict(_reasons(each, odd[each.path]))
     return Undescribed(tuple(each for each in bare if not odd[each.path]), reasons, told)
+
+
+def find_in_functions(graph: Graph, ends: Iterable[str]) -> Iterator[tuple[NodeDef, str]]:
+    """Yield what begins a loop or branch in a function that some nodes run, and the function.
+
+    No context describes it: a collection knows the nodes of a graph alone."""
+    needed, seen = graph.ancestors(ends), set[str]()
+    for name in (each for each in graph.nodes if each in needed):
+        for function in functions_run(graph, graph.nodes[name], seen):
+            for node in function.node_def:
+                if node.op in ENTERS | SWITCHES:
+                    yield node, str(function.signature.name)
 
 
 def count_branches(regions: tuple[Region, ...]) -> int:

@@ -12,7 +12,7 @@ from graphfreeze.model.control_flow import CONTEXTS, ENTERS
 from graphfreeze.model.names import TensorRef
 from graphfreeze.model.nesting import frame_name
 from graphfreeze.model.reads import writers
-from graphfreeze.model.undescribed import find_undescribed, of_gradients
+from graphfreeze.model.undescribed import find_in_functions, find_undescribed, of_gradients
 from graphfreeze.model.updates import kept_updates, looped_updates
 from graphfreeze.model.variables import REF_OPS, RESOURCE_OPS, TRAINABLE, Variable
 from graphfreeze.rewrite.builder import MARK
@@ -25,6 +25,7 @@ from graphfreeze.train.import_draft import Import, imported
 from graphfreeze.train.request import TrainRequest
 from graphfreeze.train.step import Step
 
+_NO_ZEROS = "None values not supported"  # of a handle that the other branch would take
 _NO_GRADIENT = re.compile(r"operation ?'(?P<node>[^']+)' \(op type: (?P<op>\w+)\)")
 
 
@@ -148,7 +149,7 @@ def _gradients(
     found = (v for key in TRAINABLE for v in graph.get_collection(key))
     left = {v.op.name: v for v in found if v.op.name in trained}
     ys = [graph.get_tensor_by_name(ref.tensor_name) for ref in losses]
-    with _refusing(tf), _refusing_loops(draft, losses):
+    with _refusing(tf), _refusing_loops(draft, losses), _refusing_bodies(draft, losses):
         # As tf.train's own minimize: no update may come before a gradient that reads the same
         # buffer, as that of a product's other factor does.
         gradients = tf.gradients(ys, list(left.values()), gate_gradients=True)
@@ -170,6 +171,21 @@ def _refusing_loops(draft: Draft, losses: Sequence[TensorRef]) -> Iterator[None]
         if passed is None:
             raise
         raise TrainError.unrecovered_loop(*passed) from error
+
+
+@contextmanager
+def _refusing_bodies(draft: Draft, losses: Sequence[TensorRef]) -> Iterator[None]:
+    """Name what TensorFlow stumbles over in a function; raises TrainError."""
+    try:
+        yield
+    except (AttributeError, ValueError) as error:
+        found = next(find_in_functions(draft.graph, [ref.node for ref in losses]), None)
+        if found is None or not (isinstance(error, AttributeError) or _NO_ZEROS in str(error)):
+            raise
+        node, function = found
+        raise TrainError.undescribed_in_function(
+            str(node.name), function, op=str(node.op)
+        ) from error
 
 
 def _updates(draft: Draft, selection: Selection) -> list[str]:

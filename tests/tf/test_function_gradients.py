@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 from function_runs import NAMES, SOURCE, check_gradients, check_steps
+from tensorflow.python.framework import function
 
 import graphfreeze
 from graphfreeze.api import FrozenModel
@@ -210,3 +211,27 @@ def test_calls_in_loops_and_branches_of_v1(tmp_path: Path) -> None:
         tf.train.Saver().save(session, str(tmp_path / "model"))
     found = step(trained(tmp_path / "model", "v"), tmp_path, {})["after/w/graphfreeze_Momentum"]
     np.testing.assert_allclose(found, wanted, rtol=1e-6)
+
+
+OLD = {
+    "Enter": lambda w: tf.while_loop(lambda i, _: i < 3, lambda i, x: (i + 1, x * w), [0, 1.0]),
+    "Switch": lambda w: [tf.cond(tf.constant(True), lambda: w * 2.0, lambda: 1.0)],
+}
+
+
+@pytest.mark.parametrize("op", OLD)
+def test_v1_control_flow_in_a_body_is_named(op: str, tmp_path: Path) -> None:
+    """No context tells a body's own loop to its gradient, or in which branch a handle is taken."""
+    with building(), tf.Session() as session:
+        w = tf.get_variable("w", initializer=np.float32(0.5), use_resource=True)
+        v = tf.get_variable("v", initializer=np.float32(1.5), use_resource=True)
+
+        @function.Defun(func_name="turned")
+        def turned() -> tf.Tensor:
+            return OLD[op](w)[-1]
+
+        tf.losses.add_loss(tf.multiply(turned(), v, name="loss"))
+        session.run(tf.global_variables_initializer())
+        tf.train.Saver().save(session, str(tmp_path / "model"))
+    with pytest.raises(TrainError, match=f"/{op}' .op {op}. of function 'turned': no context"):
+        trained(tmp_path / "model", "v")
