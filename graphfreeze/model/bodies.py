@@ -15,11 +15,13 @@ argument's name. No node of a body can be called ``return:y``.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from graphfreeze.model.attrs import Shape, shape_proto
 from graphfreeze.model.graph import Graph, with_inputs
 from graphfreeze.model.names import TensorRef, parse_ref
 from graphfreeze.schema import AttrValue, FunctionDef, NodeDef
 
 ARGUMENT, RETURN, KEPT = "_Arg", "_Retval", "NoOp"
+_SHAPES = "_input_shapes"  # of the arguments, one for each
 
 
 @dataclass(frozen=True)
@@ -51,13 +53,18 @@ class Body:
         same = (nodes.get(name) is node for name, node in self.opened.items())
         return len(nodes) != len(self.opened) or not all(same)
 
-    def with_argument(self, name: str, dtype: int, *, is_returned: bool = False) -> "Body":
+    def with_argument(
+        self, name: str, dtype: int, *, shape: Shape = (), is_returned: bool = False
+    ) -> "Body":
         """Return the body with one more argument, which it gives back if that is asked for.
 
-        The graph is the same one: it has the nodes that stand for them from now on."""
+        Its ``shape`` is told where those of the others are: there has to be one for each. The
+        graph is the same one: it has the nodes that stand for them from now on."""
         function = FunctionDef()
         function.CopyFrom(self.function)
         function.signature.input_arg.add(name=name, type=dtype)
+        if function.attr.get(_SHAPES) is not None:
+            function.attr[_SHAPES].list.shape.append(shape_proto(shape))
         if is_returned:
             function.signature.output_arg.add(name=name, type=dtype)
             function.ret[name] = name

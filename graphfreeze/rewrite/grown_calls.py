@@ -39,7 +39,7 @@ def lead_in(body: Body, call: Call, led: Sequence[Led]) -> Body:
     for each in led:
         name = _free_name(body, each.argument)
         returns = call.op in _RETURNING and call.gives_returns
-        body = body.with_argument(name, each.dtype, is_returned=returns)
+        body = body.with_argument(name, each.dtype, shape=each.shape, is_returned=returns)
         for edge in body.graph.edges_from(each.node) if lacks(body, each) else ():
             body.graph.put(made_node(body.graph, Reroute(edge, TensorRef(name))))
     return body
