@@ -323,6 +323,10 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
         RewriteError.in_function("node 'q' is odd", "body", argument="h", variable="emb"),
         "in function 'body', where 'emb' is 'h': node 'q' is odd",
     ),
+    "RewriteError.moving_handle": (
+        RewriteError.moving_handle("emb", "decoder/while"),
+        "loop 'decoder/while' hands 'emb' on in the place of another variable, so no copy of its",
+    ),
     "RewriteError.recursive_function": (
         RewriteError.recursive_function("emb", "body"),
         "function 'body' calls itself and hands 'emb' on, so no copy of it can stop or mask",
@@ -593,6 +597,10 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
     "TrainError.unrecovered_loop": (
         TrainError.unrecovered_loop("rnn/while_context", "it has 2 LoopConds"),
         "no while_context describes the loop of frame 'rnn/while_context', and its nodes do not: ",
+    ),
+    "TrainError.undescribed_in_function": (
+        TrainError.undescribed_in_function("while/Enter", "body", op="Enter"),
+        "no gradient passes node 'while/Enter' (op Enter) of function 'body': no context describes",
     ),
     "TrainError.bad_global_step": (
         TrainError.bad_global_step("it is an op Placeholder"),

@@ -43,6 +43,14 @@ class RewriteError(GraphfreezeError):
         )
 
     @classmethod
+    def moving_handle(cls, variable: str, node: str) -> RewriteError:
+        """Name a loop whose body finds a frozen variable at another place in its next step."""
+        return cls(
+            f"loop {node!r} hands {variable!r} on in the place of another variable, so no copy of "
+            f"its functions can stop or mask what they read of it; leave {variable!r} trainable"
+        )
+
+    @classmethod
     def overlaid_in_old_loop(cls, node: str) -> RewriteError:
         """Name a loop that reads a table which rows are laid over, and holds more than it did."""
         return cls(

@@ -3,13 +3,16 @@
 from collections.abc import Iterable, Iterator, Mapping
 
 from graphfreeze.model.bodies import open_body
-from graphfreeze.model.calls import Call, find_calls
+from graphfreeze.model.calls import WHILES, Call, find_calls
+from graphfreeze.model.functions import handed_back
 from graphfreeze.model.graph import Graph
 from graphfreeze.model.reads import handle_edges
 from graphfreeze.rewrite.grown_calls import Led
 from graphfreeze.rewrite.masks import Masks
 from graphfreeze.rewrite.needs import Need, selection_of
 from graphfreeze.rewrite.stops import Stops
+from graphfreeze.schema import NodeDef
+from graphfreeze.selection.choice import FROZEN, PARTLY
 
 Handed = Mapping[int, Need]
 """What is to be done with the variables that a node takes, by input in rising order."""
@@ -31,6 +34,15 @@ def handed_to(graph: Graph, needs: Iterable[Need]) -> dict[str, Handed]:
 def has_copies(graph: Graph, name: str) -> bool:
     """Tell whether a node calls functions that copies can stand in for."""
     return graph.op(name) != "SymbolicGradient" and bool(find_calls(graph, graph.nodes[name]))
+
+
+def find_moving(graph: Graph, node: NodeDef, handed: Handed) -> Need | None:
+    """Return what a loop hands on at another place, where it is to be frozen, if anything."""
+    for slot, need in handed.items() if node.op in WHILES else ():
+        is_asked = need.choice.state in (FROZEN, PARTLY) or need.choice.scale is not None
+        if is_asked and handed_back(graph, node, slot) != {slot}:
+            return need
+    return None
 
 
 def in_body(call: Call, handed: Handed) -> list[Need]:

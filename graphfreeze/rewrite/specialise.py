@@ -10,7 +10,7 @@ from graphfreeze.model.calls import Call, find_calls
 from graphfreeze.model.graph import Graph
 from graphfreeze.rewrite.edits import NodeEdit, RemoveNode, ReplaceNode
 from graphfreeze.rewrite.grown_calls import lacks, lead_in, lead_to
-from graphfreeze.rewrite.handed import Handed, handed_to, in_body, led_by
+from graphfreeze.rewrite.handed import Handed, find_moving, handed_to, in_body, led_by
 from graphfreeze.rewrite.masks import Masks
 from graphfreeze.rewrite.needs import Need, selection_of
 from graphfreeze.rewrite.node_edits import made_node
@@ -67,11 +67,14 @@ class Specialised:
         """Yield the calls of a graph that take a variable, with copies in place of functions.
 
         Only those ``among`` some nodes if these are given. Raises RewriteError for a reader that
-        no mask fits, and for a function that calls itself."""
+        no mask fits, for a function that calls itself, and for a loop that moves a handle."""
         for name, handed in handed_to(graph, needs).items():
             if among is not None and name not in among:
                 continue
             node = graph.nodes[name]
+            moving = find_moving(graph, node, handed)
+            if moving is not None:
+                raise RewriteError.moving_handle(moving.owner, name)
             calls = find_calls(graph, node)
             copies = self._copies(graph, calls, handed)
             if copies is not None:

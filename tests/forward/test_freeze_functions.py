@@ -8,7 +8,7 @@ from graphfreeze.forward.freeze_functions import FreezeFunctions
 from graphfreeze.forward.hold_masks import HoldMasks
 from graphfreeze.forward.overlay_rows import OverlayRows
 from graphfreeze.forward.stop_gradient import StopGradient
-from graphfreeze.model.attrs import dtype_name, parse_shape
+from graphfreeze.model.attrs import dtype_name, parse_shape, shape_proto
 from graphfreeze.model.sketch import format_node
 from graphfreeze.model.sketch_functions import format_function
 from graphfreeze.prepare.recover_collections import RecoverCollections
@@ -16,6 +16,7 @@ from graphfreeze.read.sketch import parse_sketch
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.edits import AddFunction, AddGradient
 from graphfreeze.rewrite.run import run
+from graphfreeze.schema import TensorShapeProto
 from graphfreeze.selection.plan import FreezePlan
 from graphfreeze.selection.resolve import resolve
 
@@ -49,6 +50,9 @@ LIBRARY = {
     "stays": X + H + "b = Const() {value: true}\nreturn:b = _Retval(b)\n",
     "two": X + H + "g = _Arg() {T: resource}\nr = ReadVariableOp(h)\nq = ReadVariableOp(g)\n"
     "m = Mul(r, q)\nreturn:y = _Retval(m)\n",
+    "swaps": X + H + "g = _Arg() {T: resource}\nr = ReadVariableOp(g)\nm = Mul(x, r)\n"
+    "return:y = _Retval(m)\nreturn:h = _Retval(g)\nreturn:g = _Retval(h)\n",
+    "stay": X + H + "g = _Arg() {T: resource}\nb = Const() {value: true}\nreturn:b = _Retval(b)\n",
     "looks_up": "ids = _Arg() {T: int32}\n" + H + "l = ResourceGather(h, ids)\n"
     "return:y = _Retval(l)\n",
     "picks": "ids = _Arg() {T: int32}\n" + H + "l = ResourceGatherNd(h, ids) {batch_dims: 1}\n"
@@ -214,6 +218,14 @@ REFUSED = {
     "a function that calls itself": (
         CALL % "again", WHOLE, "function 'again' calls itself and hands 'w' on"
     ),
+    "a loop that moves the handle": (
+        W + "y = While(x, w, v) {T: [float32, resource, resource], cond: stay, body: swaps}",
+        WHOLE, "loop 'y' hands 'w' on in the place of another variable"
+    ),
+    "a loop that moves the handle of rows": (
+        W + "y = While(x, w, v) {T: [float32, resource, resource], cond: stay, body: swaps}",
+        ROWS, "loop 'y' hands 'w' on in the place of another variable"
+    ),
 }  # fmt: skip
 
 
@@ -258,6 +270,18 @@ def test_a_large_mask_is_led_into_a_function() -> None:
     assert arguments(draft, "looks_up") == ["ids", "h", "graphfreeze_trainable_elements"]
     text = shown(draft, "looks_up__graphfreeze_1")
     assert "GatherV2(graphfreeze_trainable_elements, ids, " in text
+
+
+def test_shapes_of_arguments_are_told_for_what_is_led_in_too() -> None:
+    base = parse_sketch(BIG + "y = PartitionedCall(ids, big) {f: looks_up}", functions=LIBRARY)
+    shapes = base.graph.functions["looks_up"].attr["_input_shapes"].list.shape
+    shapes.extend([shape_proto((3,)), TensorShapeProto(unknown_rank=True)])
+    draft = Draft(base)
+    selection = resolve(HELD, draft.variables, draft.graph)
+    run(draft, [HoldMasks(selection), FreezeFunctions(selection)])
+    told = draft.graph.functions["looks_up__graphfreeze_1"].attr["_input_shapes"].list.shape
+    assert list(told) == [*shapes, shape_proto((1 << 20, 2))]
+    assert len(shapes) == 2
 
 
 def test_a_large_mask_goes_through_branches() -> None:
