@@ -84,13 +84,18 @@ class _Seats:
 
     @classmethod
     def of(cls, contexts: Iterable[_Inside]) -> "_Seats":
-        """Find them; what is taken in a branch, and around it, is taken in the branch."""
-        seats = cls()
-        for each in (inner for context in contexts for inner in context.walk()):
+        """Find them; what is taken in a branch, and around it, is taken in the branch.
+
+        What leaves a loop is where the loop is."""
+        seats, inside = cls(), [inner for context in contexts for inner in context.walk()]
+        for each in inside:
             seats.of_tensors.update(dict.fromkeys(each.taken(), each))
         for tensor, each in seats.of_tensors.items():
             name = node_of(tensor)
             seats.of_nodes[name] = _around(each, seats.of_nodes.get(name, each))
+        for each in inside:
+            for name in map(node_of, getattr(each.context, "loop_exit_names", ())):
+                seats.of_nodes.setdefault(name, each.around)
         return seats
 
     def seat(self, graph: Graph, name: str) -> None:

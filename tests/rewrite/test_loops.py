@@ -109,3 +109,10 @@ def test_what_a_context_names_stays_there() -> None:
     entry.bytes_list.value[0] = outer.SerializeToString()
     draft = Draft(parse_sketch(text, collections={"while_context": entry}))
     assert not list(join_contexts(draft, ["twin"]))
+
+
+def test_what_leaves_a_loop_is_outside() -> None:
+    """An Exit that came along with its context, as a counter for gradients does."""
+    text = 'after = Enter(out) {frame_name: "h"}\nnew = Neg(after)'
+    draft = Draft(parse_sketch(GRAPH + text, collections={"while_context": contexts()}))
+    assert not list(join_contexts(draft, ["out", "after", "new"]))
