@@ -8,6 +8,7 @@ from google.protobuf.message import EncodeError
 
 from graphfreeze.emit.source import reason_of
 from graphfreeze.errors import ExportError
+from graphfreeze.model.control_flow import nodes_in_loops
 from graphfreeze.model.graph import Graph
 from graphfreeze.model.misfits import find_misfits
 from graphfreeze.model.names import TensorRef, parse_ref
@@ -55,14 +56,29 @@ def frozen_graph(draft: Draft, outputs: Sequence[TensorRef], checkpoint: Path | 
             made = tf.graph_util.convert_variables_to_constants(sess, part, names)
         except (ValueError, TypeError, KeyError, tf.errors.OpError) as error:
             raise ExportError.not_frozen(reason_of(str(error))) from error
-    _check(draft, frozen := GraphDef.FromString(_serialized(made)))
+    frozen = GraphDef.FromString(_serialized(made))
+    functions = {str(each.signature.name): each for each in frozen.library.function}
+    graph = Graph(frozen.node, functions, draft.graph.ops)
+    _check(graph)
+    hang_axes(graph)
     return frozen
 
 
-def _check(draft: Draft, frozen: GraphDef) -> None:
+def hang_axes(graph: Graph) -> None:
+    """Let the axes of lookups in loops wait for the ids: TensorFlow lays them outside.
+
+    Changes these nodes in place."""
+    for name in nodes_in_loops(graph):
+        if graph.op(name) == "GatherV2":
+            _, ids, axis = graph.data_inputs(name)
+            constant = graph.nodes[axis.node]
+            if constant.op == "Const" and not constant.input:
+                constant.input.append(f"^{ids.node}")
+
+
+def _check(graph: Graph) -> None:
     """Refuse a graph that no session would run: TensorFlow loses lookups in functions."""
-    functions = {str(each.signature.name): each for each in frozen.library.function}
-    misfit = next(find_misfits(Graph(frozen.node, functions, draft.graph.ops)), None)
+    misfit = next(find_misfits(graph), None)
     if misfit is not None:
         raise ExportError.not_frozen(f"{misfit} takes a variable in a function")
 
