@@ -383,7 +383,7 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
     ),
     "RewriteError.no_such_frame": (
         RewriteError.no_such_frame("whiel/while_context", ["while/while_context"]),
-        "no loop without a context has the frame 'whiel/while_context'; did you mean while/while_c",
+        "no v1 loop without a context has the frame 'whiel/while_context'; did you mean while/whil",
     ),
     "RewriteError.no_resource_twin": (
         RewriteError.no_resource_twin("w", "sdca/Shrink", op="SdcaShrinkL1"),
@@ -1069,6 +1069,13 @@ def test_one_of_many_is_told_as_one() -> None:
 def test_a_pattern_without_any_variable() -> None:
     told = str(SelectionError.nothing_matched("conv1", []))
     assert "matches no variable: there is none; 'graphfreeze thaw' makes" in told
+
+
+def test_a_frame_that_is_none_nearly() -> None:
+    told = str(RewriteError.no_such_frame("rnn", ["outside/while_context", "inside/while_context"]))
+    assert told.endswith("'rnn'; give one of outside/while_context, inside/while_context")
+    told = str(RewriteError.no_such_frame("rnn", []))
+    assert told.endswith("; none lacks one, and a context tells what passes its loop; leave it out")
 
 
 @pytest.mark.parametrize("pattern", ["layer_1", "*/layer_1"])

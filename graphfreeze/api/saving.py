@@ -86,8 +86,8 @@ def report(
     frozen: FrozenModel, out: str | Path | None = None, *, also: Sequence[str] = ()
 ) -> FreezeRecord:
     """Tell what a freeze did; with ``out`` and ``also`` what these mean for the result, too."""
-    record = freeze_record(frozen, version=version("graphfreeze"))
     place = None if out is None else Path(out)
+    record = freeze_record(frozen, version=version("graphfreeze"), out=place)
     notes = [*record.notes, *asset_notes(frozen.draft.base, place), *no_undo_notes(place)]
     notes += left_out_notes(_also(record, also).left_out(frozen.draft))
     return msgspec.structs.replace(record, also=list(also), notes=notes)

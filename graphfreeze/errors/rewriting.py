@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from graphfreeze.errors.base import GraphfreezeError, with_hint
+from graphfreeze.errors.base import GraphfreezeError, listed, with_hint
 
 
 class RewriteError(GraphfreezeError):
@@ -135,8 +135,12 @@ class RewriteError(GraphfreezeError):
     @classmethod
     def no_such_frame(cls, frame: str, frames: Iterable[str]) -> RewriteError:
         """Name a frame that is none of a loop whose context was recovered."""
-        hint = with_hint(frame, frames, "leave it out: a loop's own context tells it")
-        return cls(f"--no-backprop: no loop without a context has the frame {frame!r}{hint}")
+        known = list(frames)
+        otherwise = f"give one of {listed(known)}"
+        if not known:
+            otherwise = "none lacks one, and a context tells what passes its loop; leave it out"
+        hint = with_hint(frame, known, otherwise)
+        return cls(f"--no-backprop: no v1 loop without a context has the frame {frame!r}{hint}")
 
     @classmethod
     def no_resource_twin(cls, variable: str, node: str, *, op: str) -> RewriteError:

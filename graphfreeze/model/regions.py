@@ -10,7 +10,7 @@ An Enter that no Merge takes brings in a value that stays. A branch gets each va
 a Switch of its own, and waits for a pivot: ``Switch(p, p):side -> Identity``.
 """
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -62,6 +62,10 @@ class Region:
         yield self
         for each in self.inner:
             yield from each.walk()
+
+    def is_within(self, frames: Container[str]) -> bool:
+        """Tell whether it is inside a loop of one of these frames."""
+        return any(isinstance(step, Loop) and step.frame in frames for step in self.path[:-1])
 
     @cached_property
     def conditions(self) -> tuple[str, ...]:

@@ -32,12 +32,13 @@ class Undescribed:
 class RecoveredContexts:
     """The frames of loops whose contexts were recovered, and how many branches were.
 
-    Of these loops ``closed`` let no gradient pass, as was asked; ``misfits`` are loops that still
-    have no context, and why."""
+    Of these loops ``closed`` let no gradient pass, as was asked, so none reaches those ``within``
+    them; ``misfits`` are loops that still have no context, and why."""
 
     loops: tuple[str, ...] = ()
     branches: int = 0
     closed: tuple[str, ...] = ()
+    within: tuple[str, ...] = ()
     misfits: Mapping[str, str] = field(default_factory=dict)
 
 

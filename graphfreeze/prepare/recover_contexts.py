@@ -38,9 +38,9 @@ class RecoverContexts:
         for frame in self.no_backprop:
             if frame not in frames:
                 raise RewriteError.no_such_frame(frame, frames)
-        self.recovered = RecoveredContexts(
-            frames, count_branches(found.regions), self.no_backprop, found.misfits
-        )
+        closed, branches = self.no_backprop, count_branches(found.regions)
+        within = tuple(loop.frame for loop in found.loops() if loop.is_within(closed))
+        self.recovered = RecoveredContexts(frames, branches, closed, within, found.misfits)
         made = [make_context(each, self._told(found)) for each in found.regions]
         anew = {each.path for each in found.regions}
         for key, kind in CONTEXTS.items():

@@ -3,6 +3,7 @@
 import hashlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from pathlib import Path
 
 from graphfreeze.errors.base import listed, shape_text
 from graphfreeze.frozen import FrozenModel
@@ -86,7 +87,7 @@ def _state(variable: Variable, slots: Collection[str]) -> str:
     return TRAINABLE if variable.is_trainable else OTHER
 
 
-def freeze_record(frozen: FrozenModel, *, version: str) -> FreezeRecord:
+def freeze_record(frozen: FrozenModel, *, version: str, out: Path | None = None) -> FreezeRecord:
     """Return what became of a model, variable by variable, and what it took."""
     draft, selection, train = frozen.draft, frozen.selection, frozen.train
     retarget, built = frozen.retarget, train.built if train is not None else None
@@ -158,7 +159,7 @@ def freeze_record(frozen: FrozenModel, *, version: str) -> FreezeRecord:
         notes=[
             *_former_notes(frozen),
             *recovered_notes(draft.base),
-            *context_notes(frozen.contexts),
+            *context_notes(frozen, out),
             *selection.notes,
             *frozen.grown.notes,
             *average_notes(draft, selection),

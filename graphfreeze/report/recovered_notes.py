@@ -1,11 +1,12 @@
 """What had to be guessed of a graph without collections, in sentences."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from graphfreeze.errors.base import listed
+from graphfreeze.frozen import FrozenModel
 from graphfreeze.model.model import Model
 from graphfreeze.model.recovered import Recovered
-from graphfreeze.model.undescribed import RecoveredContexts
 from graphfreeze.model.untrained import reasons
 from graphfreeze.report.columns import count_text
 
@@ -28,14 +29,23 @@ def recovered_notes(model: Model) -> Iterator[str]:
     yield _init_op(recovered, len(model.variables))
 
 
-def context_notes(contexts: RecoveredContexts) -> Iterator[str]:
-    """Yield which loops and branches were described by their nodes, and what those do not tell."""
+def context_notes(frozen: FrozenModel, out: Path | None) -> Iterator[str]:
+    """Yield which loops and branches were described by their nodes, and what those do not tell.
+
+    A result ``out`` that is a GraphDef has no place for that."""
+    contexts, collections = frozen.contexts, frozen.draft.collections
+    if "while_context" in collections and out is not None and out.suffix in (".pb", ".pbtxt"):
+        yield (
+            f"a {out.suffix} has no place for the contexts of while loops, so tf.gradients passes "
+            "none of them: write a bundle or a .meta"
+        )
+        return
     if contexts.loops or contexts.branches:
         told = [count_text(len(contexts.loops), "while loop")] if contexts.loops else []
         ending = "" if contexts.branches == 1 else "es"
         told += [f"{contexts.branches:,} branch{ending}"] if contexts.branches else []
         yield f"no context told of {' and '.join(told)}: recovered from the nodes"
-    open_ = [frame for frame in contexts.loops if frame not in contexts.closed]
+    open_ = [frame for frame in contexts.loops if frame not in {*contexts.closed, *contexts.within}]
     if open_:
         yield (
             "no node tells of back_prop=False or swap_memory: gradients pass the recovered "
