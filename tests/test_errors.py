@@ -381,6 +381,14 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
         "node 'step/Fused' (op FusedAdam) writes 'w' and 'v' at once, so it cannot be stopped for "
         "one alone; freeze both or neither",
     ),
+    "LoadError.bad_context": (
+        LoadError.bad_context("m.meta", "while_context", 0),
+        "m.meta: entry 0 of the collection 'while_context' is damaged; give the GraphDef alone (",
+    ),
+    "TrainError.no_gradient_function": (
+        TrainError.no_gradient_function("doubled", "doubled_grad"),
+        "the gradient of function 'doubled' is 'doubled_grad', which the library lacks; export the",
+    ),
     "RewriteError.no_such_frame": (
         RewriteError.no_such_frame("whiel/while_context", ["while/while_context"]),
         "no v1 loop without a context has the frame 'whiel/while_context'; did you mean while/whil",

@@ -39,6 +39,14 @@ class LoadError(GraphfreezeError):
         return cls(f"{path}: no such file or folder{with_hint(name, beside, 'check the path')}")
 
     @classmethod
+    def bad_context(cls, path: PathLike, key: str, number: int) -> LoadError:
+        """Name an entry of a collection of contexts that is none."""
+        return cls(
+            f"{path}: entry {number} of the collection {key!r} is damaged; give the GraphDef alone "
+            "(.pb): contexts are then recovered from its nodes"
+        )
+
+    @classmethod
     def bad_op_library(cls, path: PathLike, reason: str) -> LoadError:
         """Name a file that TensorFlow cannot load as a library of ops, and why."""
         return cls(

@@ -96,6 +96,14 @@ class TrainError(GraphfreezeError):
         )
 
     @classmethod
+    def no_gradient_function(cls, function: str, gradient: str) -> TrainError:
+        """Name a function whose gradient is another one that the library does not hold."""
+        return cls(
+            f"the gradient of function {function!r} is {gradient!r}, which the library lacks; "
+            "export the model again, or use --no-train-op"
+        )
+
+    @classmethod
     def custom_gradients(cls, nodes: Mapping[str, str]) -> TrainError:
         """Name all nodes whose gradients were Python functions, with those of their gradients."""
         kinds = list(dict.fromkeys(nodes.values()))

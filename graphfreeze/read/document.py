@@ -2,12 +2,13 @@
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from google.protobuf.message import DecodeError
 
 from graphfreeze.errors import LoadError
+from graphfreeze.model.control_flow import CONTEXTS
 from graphfreeze.model.graph import Graph
 from graphfreeze.model.layout import Block, open_block
 from graphfreeze.model.model import Model, Source
@@ -65,7 +66,8 @@ def parse_document(
         if not any(True for _ in part.leaves("node")):
             raise LoadError.not_a_graph(path, "it holds no node")
         header = _header(part)
-        graph = _graph(part, header)
+        graph, collections = _graph(part, header), _collections(part)
+        _check_contexts(path, collections)
         return Model(
             source=Source(path, kind.label, checkpoint),
             raw=raw,
@@ -74,7 +76,7 @@ def parse_document(
             part=part,
             header=header,
             graph=graph,
-            collections=_collections(part),
+            collections=collections,
             saver=_find_saver(part, header, graph),
         )
     except (DecodeError, BadNameError) as error:
@@ -103,6 +105,17 @@ def _graph(part: Block, header: MetaGraphDef) -> Graph:
 
 def _collections(part: Block) -> dict[str, CollectionDef]:
     return {leaf.key: leaf.message.value for leaf in part.leaves("collection_def")}  # type: ignore[union-attr]
+
+
+def _check_contexts(path: Path, collections: Mapping[str, CollectionDef]) -> None:
+    """Refuse contexts of loops and branches that are none; raises LoadError."""
+    for key, kind in CONTEXTS.items():
+        entry = collections.get(key)
+        for number, raw in enumerate(entry.bytes_list.value if entry is not None else ()):
+            try:
+                kind.FromString(raw)
+            except DecodeError as error:
+                raise LoadError.bad_context(path, key, number) from error
 
 
 def _header(part: Block) -> MetaGraphDef:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from types import ModuleType
 
 from graphfreeze.errors import TrainError
+from graphfreeze.model.graph import Graph
 from graphfreeze.model.names import TensorRef
 from graphfreeze.model.op_origins import with_origins
 from graphfreeze.rewrite.draft import Draft
@@ -55,6 +56,7 @@ def imported(
     describe_handles(message.graph_def, graph)
     entries = message.graph_def.library.gradient
     own = {str(entry.function_name): str(entry.gradient_func) for entry in entries}
+    check_gradients(graph, own)
     asked = asking(graph, learning, losses, own=own)
     lost = {node: kind for node, kind in asked.items() if not _is_held(kind, given)}
     if lost and request.custom_gradients != IGNORE:
@@ -75,6 +77,13 @@ def _check_ops(tf: ModuleType, draft: Draft) -> None:
     lacking = missing_ops(op for op in ops if op not in functions)
     if lacking:
         raise TrainError.missing_ops(with_origins(lacking), version=tf.__version__)
+
+
+def check_gradients(graph: Graph, own: Mapping[str, str]) -> None:
+    """Look for gradients of functions that are not there; raises TrainError."""
+    for function, gradient in own.items():
+        if gradient not in graph.functions:
+            raise TrainError.no_gradient_function(function, gradient)
 
 
 def _is_held(kind: str, given: Mapping[str, Gradient]) -> bool:

@@ -104,3 +104,10 @@ def test_noise(head: bytes) -> None:
     chance = random.Random(0)
     for size in range(200):
         is_fine(head + chance.randbytes(size))
+
+
+def test_a_context_that_is_none() -> None:
+    meta = sketch_meta_graph("x = Placeholder()")
+    meta.collection_def["while_context"].bytes_list.value.append(b"\x0a\x7fcut")
+    told = "entry 0 of the collection 'while_context' is damaged; give the GraphDef alone"
+    assert told in (refusal(meta.SerializeToString()) or "")

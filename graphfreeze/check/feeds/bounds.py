@@ -6,11 +6,13 @@ from functools import cached_property
 
 from graphfreeze.check.feeds.id_paths import arrivals
 from graphfreeze.check.feeds.widths import find_dimension, find_width
+from graphfreeze.model.attrs import find_attr
 from graphfreeze.model.graph import Edge, Graph
-from graphfreeze.model.names import TensorRef
+from graphfreeze.model.names import TensorRef, parse_ref
 from graphfreeze.model.partitions import find_strategies
 from graphfreeze.model.static_shapes import find_integers, find_rank, find_shape
 from graphfreeze.model.tables import Table
+from graphfreeze.model.unfolded import Unfolded, is_inside
 from graphfreeze.model.variables import REF_OPS, RESOURCE_OPS
 
 _LOOKUPS = frozenset({"Gather", "GatherV2", "ResourceGather"})
@@ -18,6 +20,7 @@ _POINTS = frozenset({"GatherNd", "ResourceGatherNd"})
 _SAMPLERS = ("CandidateSampler",)
 _COMPARING = frozenset({"Less", "LessEqual", "Greater", "GreaterEqual"})
 _SCORES = {"SparseSoftmaxCrossEntropyWithLogits": 0, "InTopK": 0, "InTopKV2": 0}
+_CASES = frozenset({"Case", "StatelessCase"})
 _READS = frozenset({"Identity", "ReadVariableOp", "Enter", "RefEnter", "Switch", "RefSwitch"})
 
 
@@ -34,10 +37,15 @@ class Bounds:
 
 @dataclass(frozen=True)
 class BoundFinder:
-    """Looks for bounds in one graph, unfolded; ``tables`` are its variables, put together."""
+    """Looks for bounds in one graph; ``tables`` are its variables, put together."""
 
-    graph: Graph
+    unfolded: Unfolded
     tables: tuple[Table, ...]
+
+    @property
+    def graph(self) -> Graph:
+        """The graph, with the bodies of its functions."""
+        return self.unfolded.graph
 
     def find(self, ref: TensorRef) -> Bounds | None:
         """Return the narrowest bounds that a consumer asks for, None where none does."""
@@ -53,7 +61,21 @@ class BoundFinder:
         tables = (table for table in self.tables if table.is_partitioned)
         return {name: table for table in tables for name in find_strategies(self.graph, table)}
 
+    @cached_property
+    def _choices(self) -> Mapping[TensorRef, Bounds]:
+        """What chooses one of the branches of a Case."""
+        calls = (each for each in self.unfolded.calls.items() if each[1].op in _CASES)
+        return {
+            parse_ref(node.input[0]): Bounds(
+                0, len(find_attr(node, "branches").list.func), f"branches of {name}"
+            )
+            for name, node in calls
+            if not is_inside(name)
+        }
+
     def _all(self, ref: TensorRef) -> Iterator[Bounds]:
+        if ref in self._choices:
+            yield self._choices[ref]
         for arrival in arrivals(self.graph, ref):
             name, slot = arrival.edge.consumer, arrival.edge.slot
             table = self._partitioned.get(name)

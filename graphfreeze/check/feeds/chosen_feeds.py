@@ -74,7 +74,7 @@ class ChosenFeeds:
 
     def _planner(self, model: Model) -> FeedPlanner:
         tables = find_tables(model.graph, model.variables, model.saver_ops)
-        finder = BoundFinder(unfold(model.graph).graph, tables)
+        finder = BoundFinder(unfold(model.graph), tables)
         return FeedPlanner(finder, self.batch, model.producer)
 
     def _shape_of(self, ref: TensorRef) -> tuple[int, ...]:

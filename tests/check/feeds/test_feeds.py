@@ -164,6 +164,17 @@ def test_ids_that_a_function_looks_up() -> None:
     assert feed_records(feeds.specs) == [FeedRecord("x:0", "int32", [8, 6], "0 to 49", OF_W)]
 
 
+def test_what_chooses_a_branch() -> None:
+    text = "w = VarHandleOp() {shape: [5]}\nx = Placeholder() {dtype: int32, shape: []}\n"
+    read = "h = _Arg() {T: resource}\nv = ReadVariableOp(h)\nreturn:v = _Retval(v)"
+    model = parse_sketch(
+        text + "y = Case(x, w) {Tin: [resource], Tout: [float32], branches: [a, b, c]}",
+        functions=dict.fromkeys("abc", read),
+    )
+    feeds = ChosenFeeds((model,), (), 8, 0).infer(["x"])
+    assert feed_records(feeds.specs) == [FeedRecord("x:0", "int32", [], "0 to 2", "branches of y")]
+
+
 def test_a_range_that_another_model_tells() -> None:
     first = parse_sketch(W + IDS + "o = Odd(r)\ny = Gather(o, x)")
     second = parse_sketch(W + IDS + "y = Gather(r, x)")
