@@ -1,16 +1,20 @@
 """What whoever trains the result should know, in sentences with figures."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 
 from graphfreeze.errors.base import joined, listed
+from graphfreeze.model.functions import called_functions
 from graphfreeze.model.records import VariableRecord
 from graphfreeze.model.updates import looped_updates
 from graphfreeze.report.columns import size_text
 from graphfreeze.report.lines import PARTLY, byte_count
 from graphfreeze.report.wholes import whole_variables
 from graphfreeze.rewrite.draft import Draft
+from graphfreeze.rewrite.specialise import is_copy
 from graphfreeze.train.optimizers import OPTIMIZERS, Known, known_by
 
+_SYMBOLIC = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
 _LEAST = 1 << 20  # bytes of a table or of what it saves, to speak of
 
 
@@ -57,6 +61,28 @@ def mask_notes(variables: Iterable[VariableRecord]) -> Iterator[str]:
         f"{joined(sorted(moving))} always, under {joined(sorted(warm))} with restored slots; "
         f"only a train_op that graphfreeze adds keeps the frozen entries of {listed(names, most=3)}"
     )
+
+
+def call_notes(draft: Draft, variables: Iterable[VariableRecord]) -> Iterator[str]:
+    """Yield the calls where gradients of TensorFlow's own pass masks, without a train_op of ours.
+
+    It has SymbolicGradient for them, whose optimizer takes a StopGradient for an Identity."""
+    whole = whole_variables(variables)
+    names = [v.name for v in whole if v.state == PARTLY and v.strategy != "overlay"]
+    bodies = (function.node_def for function in draft.added_functions)
+    changed = [draft.graph.nodes[name] for name in draft.changed_nodes()]
+    calls = [
+        str(node.name)
+        for node in chain(changed, *bodies)
+        if node.op in _SYMBOLIC or node.op in draft.graph.functions
+        if any(map(is_copy, (str(node.op), *called_functions(node))))
+    ]
+    if names and calls:
+        yield (
+            "tf.gradients of your own may take masks out of functions called by "
+            f"{listed(calls, most=3)}, so that frozen entries of {listed(names, most=3)} learn; "
+            "only a train_op that graphfreeze adds keeps them there"
+        )
 
 
 def scaling_notes(variables: Iterable[VariableRecord], optimizer: str | None) -> Iterator[str]:

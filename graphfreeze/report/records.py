@@ -25,7 +25,7 @@ from graphfreeze.report.former_averages import average_notes
 from graphfreeze.report.function_record import copied_record, function_reads
 from graphfreeze.report.gradient_notes import function_name, gradient_notes
 from graphfreeze.report.head_text import head_notes
-from graphfreeze.report.notes import learning_notes, update_notes
+from graphfreeze.report.notes import call_notes, learning_notes, update_notes
 from graphfreeze.report.patch_record import patch_notes, patch_record
 from graphfreeze.report.recovered_notes import context_notes, recovered_notes
 from graphfreeze.report.rows_initialised import rows_initialised
@@ -165,6 +165,7 @@ def freeze_record(frozen: FrozenModel, *, version: str, out: Path | None = None)
             *average_notes(draft, selection),
             *kept_notes(frozen.old),
             *(learning_notes(variables, optimizer) if frozen.patch is None else ()),
+            *(call_notes(draft, variables) if frozen.patch is None and train is None else ()),
             *device_notes(frozen),
             *(update_notes(draft) if train is not None else ()),
             *gradient_notes(asked.gradients, built.ignored if built is not None else {}),

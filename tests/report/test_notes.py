@@ -3,10 +3,14 @@
 import msgspec
 import pytest
 
+from graphfreeze.forward.freeze_functions import FreezeFunctions
 from graphfreeze.model.records import ScaleRecord, VariableRecord
 from graphfreeze.read.sketch import parse_sketch
-from graphfreeze.report.notes import overlay_notes, scaling_notes, update_notes
+from graphfreeze.report.notes import call_notes, overlay_notes, scaling_notes, update_notes
 from graphfreeze.rewrite.draft import Draft
+from graphfreeze.rewrite.run import run
+from graphfreeze.selection.plan import FreezePlan
+from graphfreeze.selection.resolve import resolve
 from graphfreeze.train.optimizers import OPTIMIZERS
 
 
@@ -99,3 +103,27 @@ def test_updates_in_loops() -> None:
     (note,) = update_notes(Draft(parse_sketch(text)))
     assert note.startswith("update_ops: the train_op does not run inside: inside a while loop")
     assert not list(update_notes(Draft(parse_sketch(text.replace("ops: inside", "ops: x")))))
+
+
+READS = "x = _Arg()\nh = _Arg() {T: resource}\nr = ReadVariableOp(h)\n"
+READS += "m = Mul(x, r)\nreturn:y = _Retval(m)\n"
+CALLS = "x = Placeholder()\nw = VarHandleOp() {shape: [8, 2]}\n"
+
+
+@pytest.mark.parametrize(
+    ("call", "is_told"),
+    [
+        ("c = PartitionedCall(x, w) {Tout: [float32], f: reads}", True),
+        ("c = reads(x, w)", True),
+        ("c = Case(x, x, w) {Tout: [float32], branches: [reads]}", False),
+    ],
+)
+def test_calls_that_take_masks_under_gradients_of_ones_own(call: str, *, is_told: bool) -> None:
+    draft = Draft(parse_sketch(CALLS + call, functions={"reads": READS}))
+    plan = FreezePlan(freeze_rows={"w": ":5"})
+    run(draft, [FreezeFunctions(resolve(plan, draft.variables, draft.graph))])
+    assert draft.changed_nodes() == ["c"]
+    notes = list(call_notes(draft, [HALF]))
+    assert [("functions called by c, so that frozen" in note) for note in notes] == [True] * is_told
+    assert not list(call_notes(draft, [table(8, 8, state="frozen")]))
+    assert not list(call_notes(draft, [table(8, 4, strategy="overlay")]))
