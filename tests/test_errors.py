@@ -543,8 +543,8 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
     ),
     "TrainError.no_loss": (
         TrainError.no_loss(["Mean:0"]),
-        "the graph's collection 'losses' is empty; name one with --loss, add one with --head, "
-        "or freeze with --no-train-op; it may be Mean:0",
+        "the graph's collection 'losses' is empty; name one with --loss ('graphfreeze freeze' "
+        "can add one with --head, or do without by --no-train-op); it may be Mean:0",
     ),
     "TrainError.second_train_op": (
         TrainError.second_train_op("graphfreeze/train_op"),

@@ -15,8 +15,8 @@ class TrainError(GraphfreezeError):
         """Refuse to train a graph whose ``losses`` collection is empty, and list what may be it."""
         offered = f"; it may be {listed(candidates)}" if candidates else ""
         return cls(
-            "the graph's collection 'losses' is empty; name one with --loss, "
-            f"add one with --head, or freeze with --no-train-op{offered}"
+            "the graph's collection 'losses' is empty; name one with --loss ('graphfreeze freeze' "
+            f"can add one with --head, or do without by --no-train-op){offered}"
         )
 
     @classmethod

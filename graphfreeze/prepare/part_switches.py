@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from graphfreeze.model.model import Model
 from graphfreeze.model.names import TensorRef
-from graphfreeze.model.nesting import Branch
 from graphfreeze.model.undescribed import find_undescribed
 from graphfreeze.rewrite.builder import node_name
 from graphfreeze.rewrite.draft import Draft
@@ -25,8 +24,8 @@ class PartSwitches:
     a Switch of a loop, a predicate's pivot   as before
     ========================================  ========================================
 
-    Tools that merge equal nodes leave such. The Switch is then in neither branch, and gradients
-    take it for one of the loop around.
+    Tools that merge equal nodes leave such. Inside a loop or a branch the Switch is then in neither
+    branch, and gradients take it for one of what is around; elsewhere they pass it.
     """
 
     name = "part_switches"
@@ -48,16 +47,14 @@ class PartSwitches:
 
 
 def _shared(draft: Draft) -> list[str]:
-    """Return the Switches that both branches take, but for those of pivots."""
+    """Return the Switches inside loops and branches that both branches take, but for pivots'."""
     tops = find_undescribed(draft.graph, draft.collections).regions
     paths = {each.path for top in tops for each in top.walk()}
     found = []
     for nesting in (top.nesting for top in tops[:1]):
-        for name, test in nesting.predicates.items():
-            path = nesting.taken[name]
-            around = {path, *((*path, Branch(test, side)) for side in (0, 1))}
+        for name in nesting.predicates:
             sides = (draft.graph.edges_of(TensorRef(name, side)) for side in (0, 1))
-            if not nesting.is_pivot(name) and not paths.isdisjoint(around) and all(sides):
+            if not nesting.is_pivot(name) and nesting.taken[name] in paths and all(sides):
                 found.append(name)
     return found
 
