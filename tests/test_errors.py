@@ -465,6 +465,10 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
         GrowError.no_rule("emb", "head/Conv2D", op="Conv2D"),
         "node 'head/Conv2D' takes 'emb' by its height with op Conv2D, which cannot grow along",
     ),
+    "GrowError.in_call": (
+        GrowError.in_call("emb", "loop"),
+        "node 'loop' takes 'emb' by its height into a function, and no height is followed there",
+    ),
     "GrowError.fixed_size": (
         GrowError.fixed_size("emb", "class_weights", op="Const", size=30522),
         "node 'class_weights', op Const, is used with 'emb' and has 30,522 entries that cannot",

@@ -40,6 +40,14 @@ class GrowError(RewriteError):
         )
 
     @classmethod
+    def in_call(cls, table: str, node: str) -> GrowError:
+        """Name a call that takes the table's height into a function."""
+        return cls(
+            f"node {node!r} takes {table!r} by its height into a function, and no height is "
+            "followed there; give new words rows that are free"
+        )
+
+    @classmethod
     def fixed_size(cls, table: str, node: str, *, op: str, size: int) -> GrowError:
         """Name a node whose output has the table's height and cannot get another one."""
         return cls(

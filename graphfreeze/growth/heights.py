@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from graphfreeze.errors import GrowError
+from graphfreeze.model.calls import is_call
 from graphfreeze.model.graph import Edge, Graph
 from graphfreeze.model.names import TensorRef
 from graphfreeze.model.static_shapes import find_integers
@@ -170,6 +171,8 @@ class Site:
 
     def refusal(self) -> GrowError:
         """Say that the op cannot grow along."""
+        if is_call(self.graph, self.node):
+            return GrowError.in_call(self.tall.table, self.edge.consumer)
         return GrowError.no_rule(self.tall.table, self.edge.consumer, op=str(self.node.op))
 
     def unclear(self) -> GrowError:

@@ -166,7 +166,8 @@ ERRORS = {
         "node 's' takes 'w' by its height with op ApplyGradientDescent"),
     "unknown op": (T + "y = MyOp(w/read)\n", "with op MyOp"),
     "a function": (
-        H + 'y = PartitionedCall(w) {f: body, Tout: [float32]}\n', "with op PartitionedCall"),
+        H + 'y = PartitionedCall(w) {f: body, Tout: [float32]}\n',
+        "node 'y' takes 'w' by its height into a function"),
     "constant of several values": (
         TIED + f"b = Const() {{value: [{FULL}]}}\ny = Add(logits, b)\n",
         "node 'b', op Const, is used with 'w' and has 8 entries"),
