@@ -381,6 +381,10 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
         "node 'step/Fused' (op FusedAdam) writes 'w' and 'v' at once, so it cannot be stopped for "
         "one alone; freeze both or neither",
     ),
+    "RewriteError.shared_handle": (
+        RewriteError.shared_handle("w", "cond", other="v"),
+        "node 'cond' gives 'w' or 'v', and what is read behind it cannot be stopped for one alone;",
+    ),
     "LoadError.bad_context": (
         LoadError.bad_context("m.meta", "while_context", 0),
         "m.meta: entry 0 of the collection 'while_context' is damaged; give the GraphDef alone (",

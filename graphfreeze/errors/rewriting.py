@@ -51,6 +51,14 @@ class RewriteError(GraphfreezeError):
         )
 
     @classmethod
+    def shared_handle(cls, variable: str, node: str, *, other: str) -> RewriteError:
+        """Name a node that gives the handle of one variable or of another."""
+        return cls(
+            f"node {node!r} gives {variable!r} or {other!r}, and what is read behind it cannot be "
+            "stopped for one alone; freeze both whole, or neither"
+        )
+
+    @classmethod
     def overlaid_in_old_loop(cls, node: str) -> RewriteError:
         """Name a loop that reads a table which rows are laid over, and holds more than it did."""
         return cls(

@@ -4,10 +4,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from graphfreeze.model.model import Model
+from graphfreeze.model.variables import Variable
 from graphfreeze.rewrite.copies import copy_edits
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.edits import Edit
-from graphfreeze.rewrite.handed import find_missing
+from graphfreeze.rewrite.handed import check_shared, find_missing
 from graphfreeze.rewrite.mask_kernels import Kernel
 from graphfreeze.rewrite.needs import Need, needs_of
 from graphfreeze.rewrite.specialise import Specialised
@@ -40,6 +41,7 @@ class FreezeFunctions:
         """Yield the edits; raises RewriteError for a reader that no mask fits."""
         copies = Specialised(draft.graph.functions)
         calls = list(copies.calls(draft.graph, self._needs))
+        check_shared(draft.graph, self._needs, _resources(draft))
         yield from copy_edits(draft, copies, calls)
 
     def verify(self, base: Model, draft: Draft) -> str | None:
@@ -49,3 +51,7 @@ class FreezeFunctions:
     @property
     def _needs(self) -> list[Need]:
         return needs_of(self.selection, self.kernels)
+
+
+def _resources(draft: Draft) -> list[Variable]:
+    return [each for each in draft.variables if each.kind == "resource"]

@@ -3,15 +3,13 @@
 from collections.abc import Iterator, Sequence
 
 from graphfreeze.errors import RewriteError
-from graphfreeze.model.bodies import ARGUMENT
 from graphfreeze.model.graph import Graph
 from graphfreeze.model.reads import writers
-from graphfreeze.model.variables import Variable
 from graphfreeze.rewrite.edits import ReplaceNode
 from graphfreeze.rewrite.gate import gated
+from graphfreeze.rewrite.handed import arguments
 from graphfreeze.rewrite.needs import Need
 from graphfreeze.rewrite.waits import Waits, going_writers
-from graphfreeze.schema import types_pb2
 from graphfreeze.selection.choice import FROZEN
 
 
@@ -25,16 +23,9 @@ def gate(graph: Graph, need: Need, others: Sequence[Need]) -> Iterator[ReplaceNo
     stopped = [each.variable for each in (need, *others) if each.choice.state == FROZEN]
     going = [each.variable for each in others if each.choice.state != FROZEN]
     shared = {writer: other.name for other in going for writer in writers(graph, other)}
-    waits = Waits(graph, going_writers(graph, list(_arguments(graph)), stopped))
+    waits = Waits(graph, going_writers(graph, list(arguments(graph)), stopped))
     for writer in writers(graph, need.variable):
         if writer in shared:
             op, other = graph.op(writer), shared[writer]
             raise RewriteError.shared_writer(need.variable.name, writer, op=op, other=other)
         yield ReplaceNode(gated(graph, need.variable, writer, waits.find(writer)))
-
-
-def _arguments(graph: Graph) -> Iterator[Variable]:
-    """Yield all variables that are handed to a body."""
-    for name, node in graph.nodes.items():
-        if node.op == ARGUMENT and node.attr["T"].type == types_pb2.DT_RESOURCE:
-            yield Variable(name, "resource", types_pb2.DT_FLOAT, None, None, False, False)

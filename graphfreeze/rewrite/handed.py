@@ -2,16 +2,19 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from graphfreeze.model.bodies import open_body
+from graphfreeze.errors import RewriteError
+from graphfreeze.model.bodies import ARGUMENT, open_body
 from graphfreeze.model.calls import WHILES, Call, find_calls
 from graphfreeze.model.functions import handed_back
 from graphfreeze.model.graph import Graph
-from graphfreeze.model.reads import handle_edges
+from graphfreeze.model.names import TensorRef
+from graphfreeze.model.reads import handle_edges, handles
+from graphfreeze.model.variables import Variable
 from graphfreeze.rewrite.grown_calls import Led
 from graphfreeze.rewrite.masks import Masks
 from graphfreeze.rewrite.needs import Need, selection_of
 from graphfreeze.rewrite.stops import Stops
-from graphfreeze.schema import NodeDef
+from graphfreeze.schema import NodeDef, types_pb2
 from graphfreeze.selection.choice import FROZEN, PARTLY
 
 Handed = Mapping[int, Need]
@@ -34,6 +37,31 @@ def handed_to(graph: Graph, needs: Iterable[Need]) -> dict[str, Handed]:
 def has_copies(graph: Graph, name: str) -> bool:
     """Tell whether a node calls functions that copies can stand in for."""
     return graph.op(name) != "SymbolicGradient" and bool(find_calls(graph, graph.nodes[name]))
+
+
+def check_shared(graph: Graph, needs: Iterable[Need], variables: Iterable[Variable]) -> None:
+    """Refuse a handle that may be of two variables, of which not the same is to be done.
+
+    ``variables`` are all that the graph has. Raises RewriteError."""
+    wanted = {need.variable.name: need for need in needs}
+    owners: dict[TensorRef, str] = {}
+    for name, variable in {each.name: each for each in variables}.items() if wanted else ():
+        for handle in handles(graph, variable):
+            known = owners.setdefault(handle, name)
+            pair = [wanted.get(each) for each in (known, name)]
+            need = next((each for each in pair if each is not None), None)
+            if known == name or need is None:
+                continue
+            if any(each is None or each.choice.state != FROZEN for each in pair):
+                other = known if need.variable.name == name else name
+                raise RewriteError.shared_handle(need.owner, handle.node, other=other)
+
+
+def arguments(graph: Graph) -> Iterator[Variable]:
+    """Yield all variables that are handed to a body."""
+    for name, node in graph.nodes.items():
+        if node.op == ARGUMENT and node.attr["T"].type == types_pb2.DT_RESOURCE:
+            yield Variable(name, "resource", types_pb2.DT_FLOAT, None, None, False, False)
 
 
 def find_moving(graph: Graph, node: NodeDef, handed: Handed) -> Need | None:

@@ -10,7 +10,15 @@ from graphfreeze.model.calls import Call, find_calls
 from graphfreeze.model.graph import Graph
 from graphfreeze.rewrite.edits import NodeEdit, RemoveNode, ReplaceNode
 from graphfreeze.rewrite.grown_calls import lacks, lead_in, lead_to
-from graphfreeze.rewrite.handed import Handed, find_moving, handed_to, in_body, led_by
+from graphfreeze.rewrite.handed import (
+    Handed,
+    arguments,
+    check_shared,
+    find_moving,
+    handed_to,
+    in_body,
+    led_by,
+)
 from graphfreeze.rewrite.masks import Masks
 from graphfreeze.rewrite.needs import Need, selection_of
 from graphfreeze.rewrite.node_edits import made_node
@@ -124,6 +132,7 @@ class Specialised:
         body = open_body(graph, call.function)
         needs = in_body(call, handed)
         _apply(body.graph, self.calls(body.graph, needs))
+        check_shared(body.graph, needs, arguments(body.graph))
         body.graph.functions.update(self.made)
         for need in needs:
             others = [each for each in needs if each is not need]

@@ -57,6 +57,11 @@ LIBRARY = {
     "return:y = _Retval(l)\n",
     "picks": "ids = _Arg() {T: int32}\n" + H + "l = ResourceGatherNd(h, ids) {batch_dims: 1}\n"
     "return:y = _Retval(l)\n",
+    "first": H + "g = _Arg() {T: resource}\nreturn:y = _Retval(h)\n",
+    "second": H + "g = _Arg() {T: resource}\nreturn:y = _Retval(g)\n",
+    "one_of": "p = _Arg() {T: bool}\n" + H + "g = _Arg() {T: resource}\n"
+    "c = StatelessIf(p, h, g) {Tout: [resource], then_branch: first, else_branch: second}\n"
+    "r = ReadVariableOp(c)\nreturn:y = _Retval(r)\n",
     "again": X + H + "c = PartitionedCall(x, h) {Tout: [float32], f: again}\n"
     "return:y = _Retval(c)\n",
 }  # fmt: skip
@@ -225,6 +230,15 @@ REFUSED = {
     "a loop that moves the handle of rows": (
         W + "y = While(x, w, v) {T: [float32, resource, resource], cond: stay, body: swaps}",
         ROWS, "loop 'y' hands 'w' on in the place of another variable"
+    ),
+    "one of two handles": (
+        W + "h = StatelessIf(p, w, v) {Tout: [resource], then_branch: first, else_branch: second}\n"
+        "y = ReadVariableOp(h)",
+        WHOLE, "node 'h' gives 'w' or 'v', and what is read behind it cannot be stopped for one"
+    ),
+    "one of two handles in a body": (
+        W + "y = PartitionedCall(p, v, w) {Tout: [float32], f: one_of}",
+        ROWS, "node 'c' gives 'w' or 'h'"
     ),
 }  # fmt: skip
 
