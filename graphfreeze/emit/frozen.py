@@ -8,7 +8,6 @@ from google.protobuf.message import EncodeError
 
 from graphfreeze.emit.source import reason_of
 from graphfreeze.errors import ExportError
-from graphfreeze.model.control_flow import nodes_in_loops
 from graphfreeze.model.graph import Graph
 from graphfreeze.model.misfits import find_misfits
 from graphfreeze.model.names import TensorRef, parse_ref
@@ -17,6 +16,7 @@ from graphfreeze.model.wire import MOST_BYTES
 from graphfreeze.read.number_types import find_number_type
 from graphfreeze.rewrite.draft import Draft
 from graphfreeze.rewrite.message import importable_part
+from graphfreeze.rewrite.valued_nodes import hang_axes
 from graphfreeze.rewrite.values_for_handles import ValuesForHandles
 from graphfreeze.runtime import building, missing_ops, session
 from graphfreeze.schema import GraphDef
@@ -62,18 +62,6 @@ def frozen_graph(draft: Draft, outputs: Sequence[TensorRef], checkpoint: Path | 
     _check(graph)
     hang_axes(graph)
     return frozen
-
-
-def hang_axes(graph: Graph) -> None:
-    """Let the axes of lookups in loops wait for the ids: TensorFlow lays them outside.
-
-    Changes these nodes in place."""
-    for name in nodes_in_loops(graph):
-        if graph.op(name) == "GatherV2":
-            _, ids, axis = graph.data_inputs(name)
-            constant = graph.nodes[axis.node]
-            if constant.op == "Const" and not constant.input:
-                constant.input.append(f"^{ids.node}")
 
 
 def _check(graph: Graph) -> None:

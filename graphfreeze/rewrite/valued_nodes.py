@@ -5,6 +5,8 @@ from collections.abc import Iterator, Mapping
 from graphfreeze.errors import ExportError
 from graphfreeze.model.attrs import HINT, const_node, type_attr
 from graphfreeze.model.bodies import ARGUMENT, RETURN
+from graphfreeze.model.control_flow import nodes_in_loops
+from graphfreeze.model.graph import Graph
 from graphfreeze.rewrite.builder import node_name
 from graphfreeze.schema import AttrValue, NodeDef, TensorProto, TensorShapeProto, types_pb2
 
@@ -51,3 +53,16 @@ def give(call: NodeDef, port: int, dtype: int) -> None:
     for key in ("output_shapes", HINT):
         if key in call.attr and call.attr[key].list.shape:
             call.attr[key].list.shape[port].CopyFrom(TensorShapeProto(unknown_rank=True))
+
+
+def hang_axes(graph: Graph) -> None:
+    """Let the axes of lookups in v1 loops wait for the ids, where they stand outside.
+
+    Changes these nodes in place."""
+    for name in nodes_in_loops(graph):
+        if graph.op(name) == "GatherV2":
+            _, ids, axis = graph.data_inputs(name)
+            constant = graph.nodes[axis.node]
+            if constant.op == "Const" and not constant.input:
+                constant.input.append(f"^{ids.node}")
+                graph.put(constant)

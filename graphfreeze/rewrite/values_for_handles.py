@@ -23,7 +23,7 @@ from graphfreeze.model.reads import passed_on
 from graphfreeze.model.variables import Variable
 from graphfreeze.rewrite.builder import node_name
 from graphfreeze.rewrite.handle_data import find_returned
-from graphfreeze.rewrite.valued_nodes import HANDING_ON, give, valued
+from graphfreeze.rewrite.valued_nodes import HANDING_ON, give, hang_axes, valued
 from graphfreeze.schema import (
     FunctionDef,
     NodeDef,
@@ -129,6 +129,7 @@ class ValuesForHandles:
         for ref, dtype in starts.items():
             body.graph.put(next(valued(body.graph.nodes[ref.node], dtype)))
         self._spread(body.graph, self._reached(body.graph, starts))
+        hang_axes(body.graph)
         made = _renamed_outputs(body).written(name)
         for nodes, args in (
             (body.arguments, made.signature.input_arg),

@@ -2,11 +2,12 @@
 
 import pytest
 
-from graphfreeze.emit.frozen import check_size, hang_axes
+from graphfreeze.emit.frozen import check_size
 from graphfreeze.errors import ExportError
 from graphfreeze.model.names import TensorRef
 from graphfreeze.read.sketch import parse_sketch
 from graphfreeze.rewrite.draft import Draft
+from graphfreeze.rewrite.valued_nodes import hang_axes
 
 MODEL = """\
 x = Placeholder() {shape: [?, 1024]}

@@ -16,6 +16,9 @@ TYPES = "Tin: [resource, int32], Tout: [float32]"
 FUNCTIONS = {
     "read": f"{ARGS}r = ReadVariableOp(w, ^ids)\nn = Neg(r)\nreturn:y = _Retval(n)",
     "look": f"{ARGS}e = ResourceGather(w, ids)\nreturn:y = _Retval(e)",
+    "loop": f'{ARGS}f = Enter(w) {{T: resource, frame_name: "loop"}}\n'
+    'g = Enter(ids) {T: int32, frame_name: "loop"}\n'
+    "e = ResourceGather(f, g)\nx = Exit(e)\nreturn:y = _Retval(x)",
     "outer": f"{ARGS}i = Identity(w) {{T: resource}}\n"
     f"c = StatefulPartitionedCall(i, ids) {{f: look, {TYPES}}}\nreturn:y = _Retval(c)",
     "back": f"{ARGS}r = ReadVariableOp(w)\nreturn:y = _Retval(r)\n"
@@ -36,6 +39,17 @@ CASES = {
         "y = StatefulPartitionedCall(w/graphfreeze/value_0, ids) {"
         "f: look__graphfreeze_values_1}",
         {"look": ["e = GatherV2(w, ids, e/graphfreeze/axis)"]},
+    ),
+    "a lookup in a v1 loop": (
+        f"y = StatefulPartitionedCall(w, ids) {{f: loop, {TYPES}}}",
+        "y = StatefulPartitionedCall(w/graphfreeze/value_0, ids) {"
+        "f: loop__graphfreeze_values_1}",
+        {
+            "loop": [
+                "e/graphfreeze/axis = Const(^g) {value: 0}",
+                "e = GatherV2(f, g, e/graphfreeze/axis)",
+            ]
+        },
     ),
     "a call in a function": (
         f"y = StatefulPartitionedCall(w, ids) {{f: outer, {TYPES}}}",
