@@ -197,7 +197,11 @@ class SelectionError(GraphfreezeError):
     def doubtful_partition(cls, variable: str, found: Mapping[str, str]) -> SelectionError:
         """Name lookups that do not tell how ids are spread over the parts of a table."""
         told = [f"{name} ({strategy or 'unknown'})" for name, strategy in found.items()]
-        what = f"its lookups do not agree: {listed(told)}" if told else "nothing looks it up"
+        what = (
+            f"its lookups do not agree: {listed(told)}"
+            if told
+            else "no lookup outside of functions tells"
+        )
         return cls(
             f"which ids the parts of {variable!r} hold cannot be told, {what}; "
             "add --partition mod or --partition div"
