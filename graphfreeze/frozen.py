@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from graphfreeze.errors import LoadError
 from graphfreeze.guard.pin_rows import PinRows
+from graphfreeze.model.calls import check_functions
 from graphfreeze.model.heads import HeadRecord
 from graphfreeze.model.model import Model
 from graphfreeze.model.training_records import TrainingRecord
@@ -62,6 +63,7 @@ class FrozenModel:
 
 
 def check_loaded(model: Model | FrozenModel) -> None:
-    """Refuse a model that is on its way already; raises LoadError."""
+    """Refuse a model that is on its way already, or lacks a function; raises LoadError."""
     if isinstance(model, FrozenModel):
         raise LoadError.not_saved()
+    check_functions(model.graph, model.source.path)

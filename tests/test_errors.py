@@ -385,6 +385,10 @@ CASES: dict[str, tuple[GraphfreezeError, str]] = {
         RewriteError.shared_handle("w", "cond", other="v"),
         "node 'cond' gives 'w' or 'v', and what is read behind it cannot be stopped for one alone;",
     ),
+    "LoadError.no_function": (
+        LoadError.no_function("m.meta", "f/y", "loop_body_3", ["loop_body_31", "g"]),
+        "m.meta: node 'f/y' calls function 'loop_body_3', which is missing; did you mean loop_body",
+    ),
     "LoadError.bad_context": (
         LoadError.bad_context("m.meta", "while_context", 0),
         "m.meta: entry 0 of the collection 'while_context' is damaged; give the GraphDef alone (",

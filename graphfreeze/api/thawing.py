@@ -6,6 +6,7 @@ from dataclasses import replace
 from graphfreeze.errors import LoadError, SelectionError
 from graphfreeze.frozen import FrozenModel
 from graphfreeze.guard.rebuild_saver import RebuildSaver
+from graphfreeze.model.calls import check_functions
 from graphfreeze.model.model import Model
 from graphfreeze.prepare.part_switches import PartSwitches
 from graphfreeze.prepare.recover_collections import RecoverCollections
@@ -40,6 +41,7 @@ def thaw(
     """
     if is_marked(model):
         raise LoadError.already_frozen(model.source.path)
+    check_functions(model.graph, model.source.path)
     if variables not in KINDS:
         raise SelectionError.unknown_choice("variables", variables, KINDS)
     chosen = choose_constants(model, constants, variables)

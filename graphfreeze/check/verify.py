@@ -25,6 +25,7 @@ from graphfreeze.check.running.what_runs import WhatRuns
 from graphfreeze.emit.libraries import load_libraries
 from graphfreeze.emit.place import RECORD
 from graphfreeze.errors import CheckError, PathLike
+from graphfreeze.model.calls import check_functions
 from graphfreeze.model.model import Model
 from graphfreeze.model.records import FreezeRecord
 from graphfreeze.model.verify_records import (
@@ -62,6 +63,8 @@ def verify(
     ``on_step`` is told how many steps are done. Starts TensorFlow. Raises CheckError where the
     check cannot be made, LoadError.
     """
+    for each in (original, out):
+        check_functions(each.graph, each.source.path)
     load_libraries(op_libraries)
     unsafe = (allow_unsafe_ops, bool(op_libraries))
     settings = _Settings(steps, batch, feeds, seed, *unsafe, on_step)

@@ -47,6 +47,14 @@ class LoadError(GraphfreezeError):
         )
 
     @classmethod
+    def no_function(
+        cls, path: PathLike, node: str, function: str, names: Iterable[str]
+    ) -> LoadError:
+        """Name a node that calls a function which the library does not hold."""
+        hint = with_hint(function, names, "the graph holds none of that name; save it again")
+        return cls(f"{path}: node {node!r} calls function {function!r}, which is missing{hint}")
+
+    @classmethod
     def bad_op_library(cls, path: PathLike, reason: str) -> LoadError:
         """Name a file that TensorFlow cannot load as a library of ops, and why."""
         return cls(

@@ -20,6 +20,7 @@ Of other ops that name functions (those of data sets) none is a call: no gradien
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from graphfreeze.errors import LoadError, PathLike
 from graphfreeze.model.graph import Graph
 from graphfreeze.schema import FunctionDef, NodeDef
 
@@ -96,6 +97,19 @@ def find_calls(graph: Graph, node: NodeDef) -> list[Call]:
         for attr, place, name in named_functions(node)
         if name in graph.functions
     ]
+
+
+def check_functions(graph: Graph, path: PathLike) -> None:
+    """Refuse a graph that calls a function which its library lacks; raises LoadError.
+
+    A node of a body is told as ``function/node``, ``path`` is what the error calls the graph."""
+    bodies = ((f"{name}/", each.node_def) for name, each in graph.functions.items())
+    for place, nodes in (("", graph.nodes.values()), *bodies):
+        for node in (each for each in nodes if each.op in CALLS):
+            for _, _, name in named_functions(node):
+                if name not in graph.functions and graph.ops.find(name) is None:
+                    node_name = f"{place}{node.name}"
+                    raise LoadError.no_function(path, node_name, name, graph.functions)
 
 
 def named_functions(node: NodeDef) -> Iterator[tuple[str, int | None, str]]:

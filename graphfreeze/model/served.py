@@ -72,7 +72,8 @@ def _judged(graph: Graph, collections: Collections) -> set[str]:
     """Return what is computed of labels too: of all that a loss is computed of, and losses."""
     losses = [parse_ref(name).node for name in node_entries(collections, "losses")]
     fed = find_inputs(graph, map(TensorRef, losses))
-    after = [graph.descendants([ref.node], data_only=True) for ref in fed]
+    takers = ([edge.consumer for edge in graph.edges_of(ref)] for ref in fed)
+    after = [graph.descendants(names, data_only=True) for names in takers]
     return graph.descendants(losses) | (set.intersection(*after) if after else set())
 
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import count
 
 from graphfreeze.errors import ExportError, SelectionError
 from graphfreeze.model.collected import Collections
@@ -174,7 +175,11 @@ def _named(refs: Sequence[TensorRef]) -> dict[str, TensorRef]:
     """Name tensors by the last scope of theirs, or by all of them where that is not enough."""
     short = [_identifier(ref, ref.node.rpartition("/")[2]) for ref in refs]
     names = short if len(set(short)) == len(short) else [_identifier(ref, ref.node) for ref in refs]
-    return dict(zip(names, refs, strict=True))
+    named: dict[str, TensorRef] = {}
+    for name, ref in zip(names, refs, strict=True):
+        free = (f"{name}_{number}" if number else name for number in count())
+        named[next(each for each in free if each not in named)] = ref
+    return named
 
 
 def _identifier(ref: TensorRef, name: str) -> str:

@@ -171,7 +171,7 @@ CASES = {
     ),
     "a frame that no loop has": (
         "freeze frozen_recurrent/graph.pb out.meta --no-backprop rnn/whlie/while_context",
-        "no loop without a context has the frame 'rnn/whlie/while_context'; did you mean rnn/whi",
+        "no v1 loop without a context has the frame 'rnn/whlie/while_context'; did you mean rnn/w",
     ),
     "an optimizer for nothing": (
         f"{CLASSIFY} --no-train-op --optimizer sgd",

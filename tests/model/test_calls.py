@@ -1,8 +1,11 @@
 """Which functions nodes call, and which of their arguments inputs become."""
 
+from contextlib import nullcontext
+
 import pytest
 
-from graphfreeze.model.calls import find_calls, is_call
+from graphfreeze.errors import LoadError
+from graphfreeze.model.calls import check_functions, find_calls, is_call
 from graphfreeze.read.sketch import parse_sketch
 
 F = "x = _Arg()\nw = _Arg() {T: resource}\nr = ReadVariableOp(w)\nreturn:y = _Retval(r)"
@@ -57,3 +60,17 @@ def test_results_of_a_condition_are_not_those_of_its_node() -> None:
     assert (calls["body"].gives_returns, calls["cond"].gives_returns) == (True, False)
     assert (calls["body"].argument_name(1), calls["body"].find_slot(0)) == ("w", 0)
     assert find_calls(graph, graph.nodes["x"]) == []
+
+
+def test_a_function_that_is_missing() -> None:
+    body = "x = _Arg() {T: float32}\ny = PartitionedCall(x) {Tout: [float32], f: %s}\n"
+    text = "x = Placeholder()\ny = PartitionedCall(x) {Tout: [float32], f: outer}"
+    returns = "return:y = _Retval(y)"
+    inner = "x = _Arg() {T: float32}\nreturn:x = _Retval(x)"
+    for called, told in (("inner", ""), ("gone", "m: node 'outer/y' calls function 'gone', which")):
+        functions = {"outer": body % called + returns, "inner": inner}
+        graph = parse_sketch(text, functions=functions).graph
+        with pytest.raises(LoadError, match=told) if told else nullcontext():
+            check_functions(graph, "m")
+    with pytest.raises(LoadError, match="m: node 'y' calls function 'outer', which is missing"):
+        check_functions(parse_sketch(text).graph, "m")

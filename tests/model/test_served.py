@@ -95,3 +95,28 @@ def test_a_signature_of_what_is_not_there(choose: Callable[..., object]) -> None
 def test_a_bare_text_is_no_list() -> None:
     with pytest.raises(SelectionError, match="outputs='y:0' is one text where a list is needed"):
         Asked(None, (), "y:0")
+
+
+PIPELINE = """\
+it = IteratorV2()
+next = IteratorGetNext(it) {output_types: [float32, float32]}
+next_1 = IteratorGetNext(it) {output_types: [float32]}
+w = VariableV2() {shape: [2, 3]}
+w/read = Identity(w)
+dense/MatMul = MatMul(next, w/read)
+predictions = Softmax(dense/MatMul)
+loss = Sub(dense/MatMul, next:1)
+"""
+
+
+def test_features_and_labels_of_one_iterator() -> None:
+    graph = parse_sketch(PIPELINE).graph
+    assert find_outputs(graph, LOSSES) == ([TensorRef("predictions")], True)
+
+
+def test_inputs_that_would_have_one_name() -> None:
+    graph = parse_sketch(PIPELINE + "y = AddN(next:1, next_1) {N: 2}").graph
+    served = choose_served(Asked(None, (), ("y",)), graph, LOSSES, {})
+    assert served is not None
+    refs = [TensorRef("next", 1), TensorRef("next_1")]
+    assert served.inputs == dict(zip(("next_1", "next_1_1"), refs, strict=True))
