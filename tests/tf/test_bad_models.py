@@ -284,14 +284,17 @@ def test_report_of_a_variable_that_the_loss_does_not_reach(tmp_path: Path) -> No
     assert json.dumps(graphfreeze.report(result).keys_added).count("v/") == 0
 
 
-def test_a_loop_that_no_collection_describes(tmp_path: Path) -> None:
+def test_a_loop_whose_nodes_do_not_tell_it(tmp_path: Path) -> None:
     meta = MetaGraphDef.FromString((MODELS / "loop_lookup" / "model.ckpt.meta").read_bytes())
     del meta.collection_def["while_context"]
+    enters = [node for node in meta.graph_def.node if node.op == "Enter"]
+    frame = enters[-1].attr["frame_name"].s.decode()
+    assert enters[-1].attr["is_constant"].b
+    enters[-1].attr["frame_name"].s = b"another"
     (tmp_path / "in.meta").write_bytes(meta.SerializeToString())
     result = freeze(load(tmp_path / "in.meta"), FreezePlan(freeze=("kernel",)))
-    with pytest.raises(
-        TrainError, match=r"no while_context describes the loops that end at .*Exit"
-    ):
+    assert f"the loop {frame} has no context" in "\n".join(graphfreeze.report(result).notes)
+    with pytest.raises(TrainError, match=f"{frame}|another"):
         add_train_op(result, optimizer="sgd", learning_rate=0.1)
     assert result.train is None
 
