@@ -22,7 +22,7 @@ from graphfreeze.selection.resolve import resolve
 
 W = "free = VarHandleOp() {shape: [2]}\nw = VarHandleOp() {shape: [8, 2]}\n"
 W += "v = VarHandleOp() {shape: [8, 2]}\nx = Placeholder()\nids = Placeholder() {dtype: int32}\n"
-W += "p = Placeholder() {dtype: bool}\n"
+W += "p = Placeholder() {dtype: bool}\nt = Placeholder() {dtype: string}\n"
 CALL = W + "y = PartitionedCall(x, w) {Tout: [float32], f: %s}\n"
 X, H = "x = _Arg()\n", "h = _Arg() {T: resource}\n"
 READ = X + H + "r = ReadVariableOp(h)\nm = MatMul(x, r)\nreturn:y = _Retval(m)\n"
@@ -47,6 +47,8 @@ LIBRARY = {
     "is_called": X + H + "c = reads(x, h)\nreturn:y = _Retval(c)\n",
     "loops": X + H + "r = ReadVariableOp(h)\nm = MatMul(x, r)\nreturn:y = _Retval(m)\n"
     "return:h = _Retval(h)\n",
+    "counts": "i = _Arg() {T: int32}\n" + X + H + "r = ReadVariableOp(h)\nm = MatMul(x, r)\n"
+    "return:y = _Retval(m)\nreturn:h = _Retval(h)\n",
     "stays": X + H + "b = Const() {value: true}\nreturn:b = _Retval(b)\n",
     "two": X + H + "g = _Arg() {T: resource}\nr = ReadVariableOp(h)\nq = ReadVariableOp(g)\n"
     "m = Mul(r, q)\nreturn:y = _Retval(m)\n",
@@ -111,6 +113,30 @@ CALLS = {
     ),
     "a Case": (
         "y = Case(ids, x, w) {Tout: [float32], branches: [ignores, reads]}", ["ignores", "reads"]
+    ),
+    "a StatelessWhile": (
+        "y = StatelessWhile(x, w) {T: [float32, resource], cond: stays, body: loops}",
+        ["loops", "stays"],
+    ),
+    "a StatelessIf": (
+        "y = StatelessIf(p, x, w) {Tout: [float32], then_branch: reads, else_branch: ignores}",
+        ["ignores", "reads"],
+    ),
+    "a StatelessCase": (
+        "y = StatelessCase(ids, x, w) {Tout: [float32], branches: [reads]}", ["reads"]
+    ),
+    "a StatefulPartitionedCall": (
+        "y = StatefulPartitionedCall(x, w) {Tout: [float32], f: reads}", ["reads"]
+    ),
+    "a MapDefun, its handle captured": (
+        "y = MapDefun(x, w) {Targuments: [float32], Tcaptured: [resource], "
+        "output_types: [float32], output_shapes: [[2]], f: reads}", ["reads"]
+    ),
+    "a For, whose body counts first": (
+        "y = For(ids, ids, ids, x, w) {T: [float32, resource], body: counts}", ["counts"]
+    ),
+    "a RemoteCall, whose target comes first": (
+        "y = RemoteCall(t, x, w) {Tin: [float32, resource], Tout: [float32], f: reads}", ["reads"]
     ),
     "what is given back": ("y = PartitionedCall(x, w) {Tout: [float32], f: gives}", ["gives"]),
     "a call inside": (
