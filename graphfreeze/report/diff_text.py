@@ -16,6 +16,7 @@ from graphfreeze.report.lines import facts, some_of
 
 MOST = 12  # nodes that are told of each kind
 MOST_INPUTS = 4
+_MOST_TEXT, _CONTEXT = 40, 8  # characters of a value, and of what both sides begin with
 
 
 def diff_lines(record: DiffRecord, *, verbose: bool = False) -> Iterator[Text]:
@@ -87,11 +88,18 @@ def _inputs(node: RewiredRecord) -> str:
 
 def _values(node: ChangedRecord) -> Iterator[Row]:
     for each in node.values:
-        told = f"{_short(each.before)} -> {_short(each.after)}"
+        sides = [each.before or "", each.after or ""]
+        pairs = enumerate(zip(*sides, strict=False))
+        same = next((place for place, (a, b) in pairs if a != b), min(map(len, sides)))
+        is_long = max(map(len, sides)) > _MOST_TEXT
+        skipped = same - _CONTEXT if is_long and same > _MOST_TEXT // 2 else 0
+        told = f"{_short(each.before, skipped)} -> {_short(each.after, skipped)}"
         yield f"~ {node.name}", f"{each.name}: {told}"
 
 
-def _short(value: str | None) -> str:
+def _short(value: str | None, skipped: int) -> str:
+    """Return a value, without its beginning if both sides have that, and cut where it is long."""
     if value is None:
         return "none"
-    return value if len(value) <= 40 else f"{value[:37]}..."
+    told = f"...{value[skipped:]}" if skipped else value
+    return told if len(told) <= _MOST_TEXT else f"{told[: _MOST_TEXT - 3]}..."

@@ -161,3 +161,11 @@ def test_bodies_of_functions(
         copy = f", a copy of {source}" if name != source else ""
         count = len(added) + len(rewired)
         assert f"function {name}{copy}: {count_text(count, 'difference')}" in lines
+
+
+def test_long_values_are_told_from_where_they_differ() -> None:
+    called = "x = Placeholder()\ny = PartitionedCall(x) {Tout: [float32], f: %s}"
+    names = [f"inference_keras_layer_of_the_model_{end}" for end in ("12", "12__graphfreeze_1")]
+    first, second = (parse_sketch(called % name, functions={name: READ}) for name in names)
+    lines = [line.plain for line in diff_lines(find_difference(first, second))]
+    assert "  ~ y  f: ...model_12 -> ...model_12__graphfreeze_1" in lines
