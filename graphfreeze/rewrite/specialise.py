@@ -119,8 +119,7 @@ class Specialised:
         """Make a copy of a function with another body, and return its name."""
         source = str(body.function.signature.name)
         base, taken = source.split(MARK)[0], {*self.library, *self.made}
-        numbered = (f"{base}{MARK}{number}" for number in count(1))
-        name = next(name for name in numbered if name not in taken)
+        name = free_name(base, taken)
         self.made[name] = body.written(name)
         self.sources[name] = source
         for attr in _UNFIT_ATTRS:
@@ -142,6 +141,12 @@ class Specialised:
                 place = {"argument": need.variable.name, "variable": need.owner}
                 raise RewriteError.in_function(str(error), call.name, **place) from error
         return body
+
+
+def free_name(base: str, taken: Container[str], *, role: str = "") -> str:
+    """Return a name for what is made of a function; ``taken`` are those that there are."""
+    start = f"{base}{MARK}{role}_" if role else f"{base}{MARK}"
+    return next(name for n in count(1) if (name := f"{start}{n}") not in taken)
 
 
 def is_copy(name: str) -> bool:

@@ -12,7 +12,6 @@ handles that loops give back.
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from itertools import count
 
 from graphfreeze.model.attrs import type_attr
 from graphfreeze.model.bodies import Body, open_body
@@ -23,6 +22,7 @@ from graphfreeze.model.reads import passed_on
 from graphfreeze.model.variables import Variable
 from graphfreeze.rewrite.builder import node_name
 from graphfreeze.rewrite.handle_data import find_returned
+from graphfreeze.rewrite.specialise import free_name, naming
 from graphfreeze.rewrite.valued_nodes import HANDING_ON, give, hang_axes, valued
 from graphfreeze.schema import (
     FunctionDef,
@@ -90,18 +90,13 @@ class ValuesForHandles:
     def _call(
         self, node: NodeDef, calls: list[Call], slots: Mapping[int, int], values: Values
     ) -> NodeDef:
-        made = NodeDef()
-        made.CopyFrom(node)
+        names = []
         for call in calls:
             places = ((call.find_argument(slot), dtype) for slot, dtype in slots.items())
             taken = {place: dtype for place, dtype in places if place is not None}
-            name = self._function(call.function, taken)
-            if not call.attr:
-                made.op = name
-            elif call.place is None:
-                made.attr[call.attr].func.name = name
-            else:
-                made.attr[call.attr].list.func[call.place].name = name
+            names.append(self._function(call.function, taken))
+        made = naming(node, calls, names)
+        for call in calls:
             types = made.attr["T" if node.op in WHILES else "Tin"].list.type if call.attr else []
             for slot, dtype in slots.items():
                 if types:
@@ -117,8 +112,7 @@ class ValuesForHandles:
         if not taken:
             return key[0]
         if key not in self._made:
-            free = (f"{key[0]}__graphfreeze_values_{n}" for n in count(1))
-            self._made[key] = next(name for name in free if name not in self.graph.functions)
+            self._made[key] = free_name(key[0], self.graph.functions, role="values")
             self.graph.functions[self._made[key]] = function  # of its signature, if it calls itself
             made = self._converted(open_body(self.graph, function), self._made[key], taken)
             self.graph.functions[self._made[key]] = made

@@ -19,12 +19,12 @@ The functions are new ones, the model's stay as they are. One that was made of `
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import count
 
 from graphfreeze.model.attrs import HINT
 from graphfreeze.model.calls import WHILES
 from graphfreeze.model.functions import called_functions
 from graphfreeze.rewrite.draft import Draft
+from graphfreeze.rewrite.specialise import free_name
 from graphfreeze.schema import FunctionDef, GraphDef, NodeDef, TensorShapeProto
 from graphfreeze.train.aliases import Aliases, rename
 
@@ -129,8 +129,7 @@ class Taken:
         role = "gradient" if "_grad_" in around or "__backward_" in around else "forward"
         base = base or name.rstrip("_0123456789")
         taken = {*others, *self.draft.graph.functions}
-        free = (f"{base}__graphfreeze_{role}_{n}" for n in count(1))
-        return next(each for each in free if each not in taken)
+        return free_name(base, taken, role=role)
 
     def _name(self, text: str) -> str:
         return self._names.get(text) or self.aliases.name(text)
